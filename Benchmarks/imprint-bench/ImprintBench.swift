@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct ImprintBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "imprint-bench", abstract: "Measure the codec, the step and its memory.",
+    subcommands: [Codec.self])
+}

@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: warnings are errors, imports are explicit.
+let swift: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+func library(
+  _ name: String, path: String? = nil, _ dependencies: [Target.Dependency] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: swift)
+}
+
+func executable(
+  _ name: String, path: String, _ dependencies: [Target.Dependency]
+) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies + [argumentParser], path: path, swiftSettings: swift)
+}
+
+func test(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)",
+    resources: resources, swiftSettings: swift)
+}
+
+let package = Package(
+  name: "imprint",
+  products: [
+    .library(name: "Weights", targets: ["Weights"]),
+    .library(name: "Llama", targets: ["Llama"]),
+    .library(name: "MetaLearning", targets: ["MetaLearning"]),
+    .executable(name: "imprint", targets: ["imprint"]),
+    .executable(name: "imprint-tools", targets: ["imprint-tools"]),
+    .executable(name: "imprint-bench", targets: ["imprint-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // Level 0: C.
+    .systemLibrary(
+      name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(
+      name: "CLZ4", path: "Sources/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .target(name: "CKernels", path: "Sources/CKernels"),
+    .target(name: "CCodec", path: "Sources/CCodec"),
+
+    // Level 1: memory, files, cores.
+    library("Storage", ["COpenBLAS", "CKernels"]),
+
+    // Level 2: operations, weights, text.
+    library("Operations", ["Storage", "CKernels", "COpenBLAS"]),
+    library("Weights", ["Storage", "CCodec", "CLZ4"]),
+    library("Text"),
+
+    // Level 3: optimisers, adapters, conversion.
+    library("Optimizers", ["Storage"]),
+    library("LoRA", path: "Models/LoRA", ["Storage", "Operations", "Weights"]),
+    library("Conversion", ["Weights", "Text"]),
+
+    // Level 4: the model.
+    library("Llama", path: "Models/Llama", ["Storage", "Operations", "Weights", "LoRA"]),
+
+    // Level 5: the method.
+    library(
+      "MetaLearning",
+      ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama"]),
+
+    // Level 6: flags to parameters.
+    executable("imprint", path: "Sources/imprint", ["MetaLearning", "Text"]),
+    executable(
+      "imprint-tools", path: "Tools/imprint-tools", ["Conversion", "Weights", "Text", "MetaLearning"]),
+    library(
+      "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
+      ["MetaLearning", "Weights", "CCodec", "CLZ4"]),
+    executable("imprint-bench", path: "Benchmarks/imprint-bench", ["BenchmarkSuites"]),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: ["Weights", "Storage"], path: "Tests/TestSupport",
+      swiftSettings: swift),
+    test("StorageTests", ["Storage"]),
+    test("OperationsTests", ["Operations", "Storage"]),
+    test("WeightsTests", ["Weights", "Storage", "CCodec"]),
+    test("TextTests", ["Text"]),
+    test("ConversionTests", ["Conversion", "Weights", "Text"]),
+    test("LlamaTests", ["Llama", "LoRA", "Operations", "Weights", "Storage"]),
+    test("MetaLearningTests", ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
+    test("ToolTests", ["imprint", "imprint-tools", "imprint-bench", "Weights", "Text"]),
+  ],
+  cLanguageStandard: .c17
+)

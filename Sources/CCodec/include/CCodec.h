@@ -1,0 +1,3 @@
+// The C side of the weight files.
+#pragma once
+#include "to_f32.h"

@@ -1,0 +1,49 @@
+#if canImport(Glibc)
+  private import Glibc
+#endif
+
+/// What the kernel says of this process's memory, in bytes. Source: `/proc/self/status`, proc(5).
+public struct MemoryUsage: Sendable {
+  /// Anonymous resident memory: what this process cannot give back.
+  public var anonymous = 0
+  /// Resident pages of mapped files: clean, the kernel may drop them.
+  public var file = 0
+  /// The largest resident size since the start or since ``resetPeak()``.
+  public var peak = 0
+  /// Resident size.
+  public var resident = 0
+
+  /// Reads `/proc/self/status`; zeros where it is missing.
+  public static var current: MemoryUsage {
+    var usage = MemoryUsage()
+    for line in readSmallFile("/proc/self/status").split(separator: "\n") {
+      let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+      guard words.count >= 2, let kibibytes = Int(words[1]) else { continue }
+      switch words[0] {
+      case "RssAnon:": usage.anonymous = kibibytes << 10
+      case "RssFile:": usage.file = kibibytes << 10
+      case "VmHWM:": usage.peak = kibibytes << 10
+      case "VmRSS:": usage.resident = kibibytes << 10
+      default: break
+      }
+    }
+    return usage
+  }
+
+  /// Makes ``peak`` start again from the present size: writes 5 to `/proc/self/clear_refs`.
+  public static func resetPeak() {
+    let descriptor = open("/proc/self/clear_refs", O_WRONLY)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, "5", 1)
+    close(descriptor)
+  }
+
+  static func readSmallFile(_ path: String) -> String {
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 16384)
+    let count = read(descriptor, &bytes, bytes.count)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  }
+}

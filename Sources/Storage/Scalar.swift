@@ -1,0 +1,73 @@
+private import COpenBLAS
+
+/// The element type of the engine: `Float` in use, `Double` where tests need finite differences.
+public protocol Scalar: BinaryFloatingPoint, Sendable {
+  /// `c = alpha · op(a) · op(b) + beta · c`, row-major, on the calling thread.
+  ///
+  /// The corresponding C function is `cblas_sgemm` (`cblas_dgemm`). `op(a)` has shape (m, k),
+  /// `op(b)` (k, n), `c` (m, n); `lda`, `ldb`, `ldc` are the distances between rows in elements.
+  static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
+    alpha: Self, a: UnsafePointer<Self>, lda: Int, b: UnsafePointer<Self>, ldb: Int,
+    beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int)
+}
+
+extension Float: Scalar {
+  @inlinable
+  public static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
+    alpha: Float, a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, ldb: Int,
+    beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int
+  ) {
+    sgemm(transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+}
+
+extension Double: Scalar {
+  @inlinable
+  public static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
+    alpha: Double, a: UnsafePointer<Double>, lda: Int, b: UnsafePointer<Double>, ldb: Int,
+    beta: Double, c: UnsafeMutablePointer<Double>, ldc: Int
+  ) {
+    dgemm(transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+}
+
+@usableFromInline
+func sgemm(
+  _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+  _ alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+  _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
+) {
+  cblas_sgemm(
+    CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+    Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+}
+
+@usableFromInline
+func dgemm(
+  _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+  _ alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>, _ ldb: Int,
+  _ beta: Double, _ c: UnsafeMutablePointer<Double>, _ ldc: Int
+) {
+  cblas_dgemm(
+    CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+    Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+}
+
+/// What the linear-algebra library is, for reports.
+public enum BLAS {
+  /// The name of the kernel that OpenBLAS chose for this processor, for example `SkylakeX`.
+  ///
+  /// The corresponding C function is `openblas_get_corename`.
+  public static var kernelName: String { String(cString: openblas_get_corename()) }
+
+  /// Makes every call run on the thread that makes it: ``Workers`` does the spreading.
+  ///
+  /// The corresponding C function is `openblas_set_num_threads`.
+  public static func useCallingThreadOnly() { openblas_set_num_threads(1) }
+
+  /// Lets one call use `count` threads of the library's own, to measure its rate.
+  public static func useThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "To be filled in.")
+}
