@@ -61,12 +61,12 @@ let package = Package(
     library("Storage", ["COpenBLAS", "CKernels"]),
 
     // Level 2: operations, weights, text.
-    library("Operations", ["Storage", "CKernels", "COpenBLAS"]),
+    library("Operations", ["Storage", "CKernels", "Weights"]),
     library("Weights", ["Storage", "CCodec", "CLZ4"]),
     library("Text"),
 
     // Level 3: optimisers, adapters, conversion.
-    library("Optimizers", ["Storage"]),
+    library("Optimizers", ["Storage", "Operations"]),
     library("LoRA", path: "Models/LoRA", ["Storage", "Operations", "Weights"]),
     library("Conversion", ["Weights", "Text"]),
 

@@ -1,8 +1,76 @@
 // The C side of the engine. Every kernel exists for f32 (`_f32`) and f64 (`_f64`), works on the
-// calling thread and allocates nothing. Matrices are row-major; `ld…` is the distance between rows.
+// calling thread and allocates nothing. Matrices are row-major; `ld...` is the distance between the
+// starts of rows. Formulas stand with the kernels, in the .inc file of the operation.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 // The number of processors that this process may run on (sched_getaffinity).
 int ck_processor_count(void);
+
+#define CK_DECLARE(REAL, TYPE) \
+  /* rms_norm.inc */ \
+  void ck_rms_norm_forward_##TYPE( \
+    size_t rows, size_t n, const REAL *x, size_t ldx, const REAL *w, REAL epsilon, REAL *y, \
+    size_t ldy); \
+  void ck_rms_norm_backward_##TYPE( \
+    size_t rows, size_t n, const REAL *x, size_t ldx, const REAL *w, REAL epsilon, \
+    const REAL *dy, size_t lddy, REAL *dx, size_t lddx, REAL *dw); \
+  void ck_rms_norm_forward_tangent_##TYPE( \
+    size_t rows, size_t n, const REAL *x, size_t ldx, const REAL *xt, size_t ldxt, \
+    const REAL *w, const REAL *wt, REAL epsilon, REAL *yt, size_t ldyt); \
+  void ck_rms_norm_backward_tangent_##TYPE( \
+    size_t rows, size_t n, const REAL *x, size_t ldx, const REAL *xt, size_t ldxt, \
+    const REAL *w, const REAL *wt, REAL epsilon, const REAL *dy, size_t lddy, const REAL *dyt, \
+    size_t lddyt, REAL *dxt, size_t lddxt, REAL *dwt); \
+  /* swiglu.inc */ \
+  void ck_swiglu_forward_##TYPE( \
+    size_t rows, size_t n, const REAL *g, size_t ldg, const REAL *u, size_t ldu, REAL *y, \
+    size_t ldy); \
+  void ck_swiglu_backward_##TYPE( \
+    size_t rows, size_t n, const REAL *g, size_t ldg, const REAL *u, size_t ldu, const REAL *dy, \
+    size_t lddy, REAL *dg, size_t lddg, REAL *du, size_t lddu); \
+  void ck_swiglu_forward_tangent_##TYPE( \
+    size_t rows, size_t n, const REAL *g, size_t ldg, const REAL *u, size_t ldu, const REAL *gt, \
+    size_t ldgt, const REAL *ut, size_t ldut, REAL *yt, size_t ldyt); \
+  void ck_swiglu_backward_tangent_##TYPE( \
+    size_t rows, size_t n, const REAL *g, size_t ldg, const REAL *u, size_t ldu, const REAL *gt, \
+    size_t ldgt, const REAL *ut, size_t ldut, const REAL *dy, size_t lddy, const REAL *dyt, \
+    size_t lddyt, REAL *dgt, size_t lddgt, REAL *dut, size_t lddut); \
+  /* rotary.inc */ \
+  void ck_rotary_##TYPE( \
+    size_t rows, size_t heads, size_t d, REAL *x, size_t ldx, const int32_t *positions, \
+    const REAL *cosines, const REAL *sines, REAL direction); \
+  /* softmax.inc */ \
+  void ck_softmax_##TYPE( \
+    size_t rows, size_t first, size_t columns, REAL *s, size_t lds); \
+  void ck_softmax_derivative_##TYPE( \
+    size_t rows, size_t first, size_t columns, const REAL *p, size_t ldp, REAL *d, size_t ldd); \
+  void ck_softmax_backward_tangent_##TYPE( \
+    size_t rows, size_t first, size_t columns, const REAL *p, size_t ldp, const REAL *pt, \
+    size_t ldpt, REAL *d, size_t ldd, REAL *dt, size_t lddt); \
+  /* loss.inc */ \
+  void ck_cross_entropy_forward_##TYPE( \
+    size_t rows, size_t n, const REAL *z, size_t ldz, const int32_t *targets, double *nll, \
+    uint8_t *correct); \
+  double ck_cross_entropy_backward_##TYPE( \
+    size_t rows, size_t n, REAL *z, size_t ldz, const int32_t *targets, const REAL *weights); \
+  void ck_cross_entropy_backward_tangent_##TYPE( \
+    size_t rows, size_t n, REAL *z, size_t ldz, REAL *zt, size_t ldzt, const int32_t *targets, \
+    const REAL *weights); \
+  double ck_divergence_backward_##TYPE( \
+    size_t rows, size_t n, REAL *z, size_t ldz, const REAL *t, size_t ldt, const REAL *weights); \
+  /* elementwise.inc */ \
+  void ck_add_scaled_##TYPE( \
+    size_t rows, size_t n, REAL scale, const REAL *x, size_t ldx, REAL *y, size_t ldy); \
+  void ck_scale_##TYPE( \
+    size_t n, REAL scale, REAL *x); \
+  double ck_dot_##TYPE( \
+    size_t n, const REAL *x, const REAL *y); \
+  void ck_adamw_##TYPE( \
+    size_t n, REAL *parameter, const REAL *gradient, REAL *first, REAL *second, \
+    REAL learningRate, REAL beta1, REAL beta2, REAL epsilon, REAL weightDecay, REAL correction1, \
+    REAL correction2);
+
+CK_DECLARE(float, f32)
+CK_DECLARE(double, f64)

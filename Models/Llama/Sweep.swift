@@ -1,0 +1,269 @@
+import LoRA
+public import Operations
+public import Storage
+public import Weights
+
+/// How many blocks keep what they computed; the others compute it again when it is needed.
+public struct KeepPolicy: Equatable, Sendable {
+  /// Blocks that keep their activations.
+  public var activations: Int
+  /// Blocks that keep their gradients for the tangent pass.
+  public var deltas: Int
+  /// Blocks that keep their activations' tangents.
+  public var tangents: Int
+
+  /// Counts of blocks, the first ones.
+  public init(activations: Int, deltas: Int = 0, tangents: Int = 0) {
+    self.activations = activations
+    self.deltas = deltas
+    self.tangents = tangents
+  }
+
+  /// Only the inputs of the blocks are kept.
+  public static let lean = KeepPolicy(activations: 0)
+  /// Everything is kept.
+  public static func all(layers: Int) -> KeepPolicy {
+    KeepPolicy(activations: layers, deltas: layers, tangents: layers)
+  }
+}
+
+/// One pass of a batch through the model: forward, backward and, where it has them, their tangents.
+///
+/// Usage: ``begin(_:parameters:)``, ``forward()``, ``backward(into:)``, and for a Hessian product
+/// ``tangent(along:into:)``. Between them the sweep keeps each block's input and what its policy
+/// says. The loss is the weighted negative log-likelihood of the batch's scored rows.
+public final class Sweep<S: Kernel>: @unchecked Sendable {
+  /// The model and the shared buffers.
+  public let engine: LlamaEngine<S>
+  /// The most rows of a batch.
+  public let capacity: Int
+  /// Whether the sweep can do tangents.
+  public let hasTangents: Bool
+  /// What is kept.
+  public let policy: KeepPolicy
+
+  /// The batch in work.
+  public internal(set) var batch = TokenBatch()
+  /// The change of the parameters that the pass runs under.
+  var parameters: ParameterChange<S>
+  /// The direction of the tangents.
+  var direction: ParameterChange<S>?
+  var norms: ResolvedNorms<S>
+  /// The teacher's final norm of the scored rows, (n, D): with it the loss is Σ weight · KL(teacher ‖
+  /// model) instead of the negative log-likelihood. ``begin(_:parameters:)`` removes it.
+  public var teacher: Matrix<S>?
+  /// −log P of each scored row, filled by the loss.
+  public internal(set) var losses: [Double] = []
+  /// Σ weight · loss.
+  public internal(set) var loss = 0.0
+
+  /// Inputs of the blocks and output of the last: L + 1 of (capacity, D).
+  let residuals: [Matrix<S>]
+  let residualTangents: [Matrix<S>]
+  let keptActivations: [BlockActivations<S>]
+  let keptTangents: [BlockActivations<S>]
+  let keptDeltas: [BlockDeltas<S>]
+  /// Gradients of block outputs where deltas are kept, (capacity, D) each.
+  let keptOutputDeltas: [Matrix<S>]
+  let targets: UnsafeMutablePointer<Int32>
+  let weights: UnsafeMutablePointer<S>
+  let positions: UnsafeMutablePointer<Int32>
+
+  /// A sweep of up to `capacity` rows on `engine`.
+  public init(
+    engine: LlamaEngine<S>, capacity: Int, hasTangents: Bool, policy: KeepPolicy, arena: Arena
+  ) {
+    let architecture = engine.weights.architecture
+    let layers = architecture.numHiddenLayers
+    self.engine = engine
+    self.capacity = capacity
+    self.hasTangents = hasTangents
+    self.policy = policy
+    parameters = ParameterChange(layers: layers)
+    norms = ResolvedNorms(weights: engine.weights)
+    func stash(_ count: Int) -> [Matrix<S>] {
+      (0..<count).map { _ in arena.matrix(capacity, architecture.hiddenSize, for: .kept) }
+    }
+    func block(_ count: Int) -> [BlockActivations<S>] {
+      (0..<min(count, layers)).map { _ in
+        BlockActivations(rows: capacity, architecture: architecture, arena: arena, for: .kept)
+      }
+    }
+    residuals = stash(layers + 1)
+    residualTangents = stash(hasTangents ? layers + 1 : 0)
+    keptActivations = block(policy.activations)
+    keptTangents = block(hasTangents ? policy.tangents : 0)
+    keptDeltas = block(hasTangents ? policy.deltas : 0)
+    keptOutputDeltas = stash(keptDeltas.count)
+    targets = arena.bytes(capacity * 4, for: .kept).baseAddress.unsafelyUnwrapped
+      .assumingMemoryBound(to: Int32.self)
+    positions = arena.bytes(capacity * 4, for: .kept).baseAddress.unsafelyUnwrapped
+      .assumingMemoryBound(to: Int32.self)
+    weights = arena.bytes(capacity * MemoryLayout<S>.stride, for: .kept).baseAddress
+      .unsafelyUnwrapped.assumingMemoryBound(to: S.self)
+  }
+
+  var architecture: Architecture { engine.weights.architecture }
+  var workers: Workers { engine.workers }
+  /// T of the batch in work.
+  var rows: Int { batch.count }
+  var layers: Int { architecture.numHiddenLayers }
+
+  /// Takes a batch and the change of the parameters that it runs under.
+  public func begin(_ batch: TokenBatch, parameters: ParameterChange<S>) {
+    precondition(batch.count <= capacity && batch.count > 0)
+    precondition(batch.count <= (hasTangents ? engine.limits.tangentRows : engine.limits.rows))
+    precondition(parameters.maxRank <= engine.limits.updateRank)
+    self.batch = batch
+    self.parameters = parameters
+    direction = nil
+    teacher = nil
+    norms = ResolvedNorms(
+      weights: engine.weights, parameters: parameters, rows: batch.count,
+      lossRows: batch.lossRows.count)
+    engine.holder = nil
+    losses = Array(repeating: 0, count: batch.lossRows.count)
+    for (index, position) in batch.positions.enumerated() { positions[index] = position }
+    for (index, target) in batch.targets.enumerated() {
+      targets[index] = target
+      weights[index] = S(batch.weights[index])
+    }
+  }
+
+  /// The first sweep: keeps each block's input. The loss is computed by ``backward(into:)`` or
+  /// ``score()``.
+  public func forward() throws(WeightError) {
+    try embed(lanes: .primal)
+    for layer in 0..<layers {
+      try forwardBlock(
+        layer, lanes: .primal, activations: activationLane(layer, tangents: false),
+        output: Lane(residuals[layer + 1].rows(0..<rows)), outputLanes: .primal)
+      if keptActivations.count <= layer { engine.holder = (ObjectIdentifier(self), layer) }
+    }
+  }
+
+  /// The second sweep: computes the loss and adds what `collector` asks for of its gradient.
+  public func backward(into collector: GradientCollector<S>) throws(WeightError) {
+    loss = try headBackward(
+      lanes: .primal, output: outputDeltaLane(layers, tangents: false), collector: collector)
+    for layer in (0..<layers).reversed() {
+      let activations = activationLane(layer, tangents: false)
+      try restore(layer, lanes: .primal, activations: activations)
+      let deltas = deltaLane(layer, tangents: false)
+      let output = outputDeltaLane(layer + 1, tangents: false)
+      try backwardBlock(
+        layer, lanes: .primal, activations: activations, deltas: deltas,
+        outputDelta: output, inputDelta: outputDeltaLane(layer, tangents: false))
+      collector.collect(
+        layer: layer, rows: rows, activations: activations, deltas: deltas, outputDelta: output,
+        engine: engine, norms: norms, residuals: Lane(residuals[layer].rows(0..<rows)))
+    }
+    collector.collectEmbedding(ids: batch.ids, delta: outputDeltaLane(0, tangents: false))
+  }
+
+  /// The Hessian product: tangents of the forward and the backward pass along `direction`.
+  ///
+  /// Needs the batch's ``forward()`` and, where gradients are kept, its ``backward(into:)`` to have
+  /// run under the same parameters.
+  public func tangent(
+    along direction: ParameterChange<S>, into collector: GradientCollector<S>
+  ) throws(WeightError) {
+    precondition(hasTangents && direction.maxRank <= engine.limits.updateRank)
+    self.direction = direction
+    norms = ResolvedNorms(
+      weights: engine.weights, parameters: parameters, direction: direction, rows: batch.count,
+      lossRows: batch.lossRows.count)
+    try embed(lanes: .tangent)
+    for layer in 0..<layers {
+      let activations = activationLane(layer, tangents: true)
+      let known = layer < keptActivations.count || holds(layer)
+      try forwardBlock(
+        layer, lanes: known ? .tangent : .both, activations: activations,
+        output: Lane(
+          residuals[layer + 1].rows(0..<rows), tangent: residualTangents[layer + 1].rows(0..<rows)),
+        outputLanes: .tangent)
+      if layer >= keptTangents.count || layer >= keptActivations.count {
+        engine.holder = (ObjectIdentifier(self), layer)
+      }
+    }
+    var heldTangent = layers - 1
+    _ = try headBackward(
+      lanes: .both, output: outputDeltaLane(layers, tangents: true), collector: collector)
+    for layer in (0..<layers).reversed() {
+      let activations = activationLane(layer, tangents: true)
+      if layer != heldTangent {
+        let primalKnown = layer < keptActivations.count
+        let tangentKnown = layer < keptTangents.count
+        var needed: Lanes = primalKnown ? [] : .primal
+        if !tangentKnown { needed.insert(.tangent) }
+        if !needed.isEmpty {
+          try forwardBlock(
+            layer, lanes: needed, activations: activations, output: nil, outputLanes: [])
+          engine.holder = nil
+        }
+      }
+      heldTangent = -1
+      let deltas = deltaLane(layer, tangents: true)
+      let output = outputDeltaLane(layer + 1, tangents: true)
+      try backwardBlock(
+        layer, lanes: layer < keptDeltas.count ? .tangent : .both, activations: activations,
+        deltas: deltas, outputDelta: output,
+        inputDelta: outputDeltaLane(layer, tangents: true))
+      collector.collect(
+        layer: layer, rows: rows, activations: activations, deltas: deltas, outputDelta: output,
+        engine: engine, norms: norms,
+        residuals: Lane(
+          residuals[layer].rows(0..<rows), tangent: residualTangents[layer].rows(0..<rows)))
+    }
+    collector.collectEmbedding(ids: batch.ids, delta: outputDeltaLane(0, tangents: true))
+  }
+
+  /// Only the loss, for evaluation: −log P of each scored row and whether it is the likeliest.
+  public func score() throws(WeightError) -> [Prediction] {
+    try headScore()
+  }
+
+  private func holds(_ layer: Int) -> Bool {
+    guard let holder = engine.holder else { return false }
+    return holder.sweep == ObjectIdentifier(self) && holder.layer == layer
+  }
+
+  /// Computes a block's activations again where they are neither kept nor still there.
+  private func restore(
+    _ layer: Int, lanes: Lanes, activations: Lane<BlockActivations<S>>
+  ) throws(WeightError) {
+    if layer < keptActivations.count || holds(layer) { return }
+    try forwardBlock(layer, lanes: lanes, activations: activations, output: nil, outputLanes: [])
+    engine.holder = nil
+  }
+
+  /// Where a block's activations are: kept, or in the shared buffers.
+  private func activationLane(_ layer: Int, tangents: Bool) -> Lane<BlockActivations<S>> {
+    let shared = engine.sharedLane(engine.activations, rows: rows, tangents: tangents)
+    let primal = layer < keptActivations.count ? keptActivations[layer].rows(0..<rows) : nil
+    let tangent = layer < keptTangents.count ? keptTangents[layer].rows(0..<rows) : nil
+    if primal == nil && tangent == nil { return shared }
+    return Lane(primal ?? shared.primal, tangent: tangents ? tangent ?? shared.tangent : nil)
+  }
+
+  private func deltaLane(_ layer: Int, tangents: Bool) -> Lane<BlockDeltas<S>> {
+    let shared = engine.sharedLane(engine.deltas, rows: rows, tangents: tangents)
+    guard layer < keptDeltas.count else { return shared }
+    return Lane(keptDeltas[layer].rows(0..<rows), tangent: shared.tangent)
+  }
+
+  /// The gradient of the output of block `layer` − 1, that is of the input of block `layer`.
+  private func outputDeltaLane(_ layer: Int, tangents: Bool) -> Lane<Matrix<S>> {
+    let shared = engine.sharedLane(engine.carried[layer % 2], rows: rows, tangents: tangents)
+    guard layer > 0, layer - 1 < keptOutputDeltas.count else { return shared }
+    return Lane(keptOutputDeltas[layer - 1].rows(0..<rows), tangent: shared.tangent)
+  }
+}
+
+/// What the model says of one scored row.
+public struct Prediction: Sendable, Equatable {
+  /// −log P of the target, nats.
+  public var negativeLogLikelihood: Double
+  /// Whether the target is the likeliest id.
+  public var isGreedy: Bool
+}

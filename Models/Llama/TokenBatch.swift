@@ -1,0 +1,43 @@
+/// Token sequences that go through the model together, laid end to end: T rows in all.
+public struct TokenBatch: Sendable {
+  /// Token ids, (T).
+  public private(set) var ids: [Int32] = []
+  /// Each token's position in its sequence, (T).
+  public private(set) var positions: [Int32] = []
+  /// The rows of each sequence: attention stays inside.
+  public private(set) var segments: [Range<Int>] = []
+  /// The rows whose prediction is scored, ascending, (n).
+  public private(set) var lossRows: [Int32] = []
+  /// The id that each scored row should predict, (n).
+  public private(set) var targets: [Int32] = []
+  /// The weight of each scored row in the loss, (n).
+  public private(set) var weights: [Double] = []
+  /// The scored rows of each sequence, as a range of 0 ..< n.
+  public private(set) var lossRanges: [Range<Int>] = []
+
+  /// No sequence.
+  public init() {}
+
+  /// T.
+  public var count: Int { ids.count }
+
+  /// Adds a sequence whose last `predicted` tokens are scored, each with `weight` ÷ predicted.
+  ///
+  /// The last token itself is not an input: a sequence of n tokens takes n − 1 rows. Needs
+  /// 1 ≤ predicted < tokens.count.
+  public mutating func append(_ tokens: [Int32], predicted: Int, weight: Double = 1) {
+    precondition(predicted >= 1 && predicted < tokens.count)
+    let start = ids.count
+    let rows = tokens.count - 1
+    ids += tokens.dropLast()
+    positions += (0..<rows).map { Int32($0) }
+    segments.append(start..<start + rows)
+    let firstScored = lossRows.count
+    for row in rows - predicted..<rows {
+      lossRows.append(Int32(start + row))
+      targets.append(tokens[row + 1])
+      weights.append(weight / Double(predicted))
+    }
+    lossRanges.append(firstScored..<lossRows.count)
+  }
+}

@@ -1,0 +1,109 @@
+public import Operations
+public import Storage
+public import Weights
+
+/// Where each tensor of an adapter is in one flat buffer.
+public struct AdapterLayout: Sendable {
+  /// One adapted linear.
+  public struct Entry: Sendable {
+    /// Its block.
+    public let layer: Int
+    /// Which linear of the block.
+    public let kind: LinearKind
+    /// r.
+    public let rank: Int
+    /// Features.
+    public let input: Int
+    /// Features.
+    public let output: Int
+    /// The factor in front of B·A.
+    public let scale: Double
+    /// Where A, shape (r, in), starts; B, shape (out, r), follows.
+    public let offset: Int
+
+    /// The number of elements of A.
+    public var downCount: Int { rank * input }
+    /// The number of elements of A and B.
+    public var count: Int { rank * (input + output) }
+    /// Name of A, as golden values and checkpoints have it.
+    public var downName: String { "layers.\(layer).\(kind.rawValue).lora_A" }
+    /// Name of B.
+    public var upName: String { "layers.\(layer).\(kind.rawValue).lora_B" }
+  }
+
+  /// The configuration that the layout follows.
+  public let configuration: AdapterConfiguration
+  /// The adapted linears, block by block in order of use.
+  public let entries: [Entry]
+  /// The number of parameters.
+  public let count: Int
+  /// Index into ``entries`` by layer · 7 + kind, or -1.
+  private let places: [Int]
+
+  /// The layout of an adapter for `architecture`.
+  public init(_ configuration: AdapterConfiguration, architecture: Architecture) {
+    var entries: [Entry] = []
+    var places: [Int] = []
+    var offset = 0
+    for layer in 0..<architecture.numHiddenLayers {
+      for kind in LinearKind.allCases {
+        guard configuration.targetModules.contains(kind) else {
+          places.append(-1)
+          continue
+        }
+        let (input, output) = kind.shape(in: architecture)
+        let entry = Entry(
+          layer: layer, kind: kind, rank: configuration.rank(layer: layer, kind: kind),
+          input: input, output: output, scale: configuration.scale(layer: layer, kind: kind),
+          offset: offset)
+        places.append(entries.count)
+        entries.append(entry)
+        offset += entry.count
+      }
+    }
+    self.configuration = configuration
+    self.entries = entries
+    self.places = places
+    count = offset
+  }
+
+  /// The entry of a linear, or nil where it carries no adapter.
+  public func entry(layer: Int, kind: LinearKind) -> Entry? {
+    let place = places[layer * LinearKind.allCases.count + kind.index]
+    return place < 0 ? nil : entries[place]
+  }
+
+  /// The largest rank.
+  public var maxRank: Int { entries.map(\.rank).max() ?? 0 }
+}
+
+/// Numbers in the shape of an adapter: parameters, a gradient, a direction or a moment.
+public struct AdapterTensors<S: Scalar>: Sendable {
+  /// Where each tensor is.
+  public let layout: AdapterLayout
+  /// All elements, shape (1, count).
+  public let flat: Matrix<S>
+
+  /// Zeros in `arena`.
+  public init(layout: AdapterLayout, arena: Arena, for component: MemoryComponent) {
+    self.layout = layout
+    flat = arena.matrix(1, max(layout.count, 1), for: component)
+  }
+
+  /// A, shape (r, in).
+  public func down(_ entry: AdapterLayout.Entry) -> Matrix<S> {
+    Matrix(flat.pointer + entry.offset, rows: entry.rank, columns: entry.input)
+  }
+
+  /// B, shape (out, r).
+  public func up(_ entry: AdapterLayout.Entry) -> Matrix<S> {
+    Matrix(
+      flat.pointer + entry.offset + entry.downCount, rows: entry.output, columns: entry.rank)
+  }
+
+  /// The change that A and B make to their linear, for the activations in `rows`.
+  public func update(_ entry: AdapterLayout.Entry, rows: Range<Int>) -> LowRankUpdate<S> {
+    LowRankUpdate(
+      down: down(entry), up: .outputFirst(up(entry)), scale: S(entry.scale), rows: rows)
+  }
+}

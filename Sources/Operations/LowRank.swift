@@ -1,0 +1,184 @@
+public import Storage
+
+/// A change of a linear's weight that is never built: ΔW = scale · up · down, shape (out, in).
+///
+/// An adapter is one (down = A, up = B), and so is the gradient of a loss over T tokens
+/// (down = X, up = Δᵀ), a direction of a Hessian product, and a full-rank inner step.
+public struct LowRankUpdate<S: Scalar>: Sendable {
+  /// The other factor.
+  public enum Up: Sendable {
+    /// Shape (out, r), as an adapter's B.
+    case outputFirst(Matrix<S>)
+    /// Shape (r, out), as gradients of outputs, token by token.
+    case rankFirst(Matrix<S>)
+    /// One-hot rows, (r, out): factor i moves output ids[i] alone.
+    case oneHot([Int32])
+
+    var rank: Int {
+      switch self {
+      case .outputFirst(let up): up.columns
+      case .rankFirst(let up): up.rows
+      case .oneHot(let ids): ids.count
+      }
+    }
+  }
+
+  /// Shape (r, in).
+  public let down: Matrix<S>
+  /// The factor on the output side.
+  public let up: Up
+  /// The factor in front.
+  public let scale: S
+  /// The rows of activations that see this change: those of one adapted model.
+  public let rows: Range<Int>
+
+  /// All values.
+  public init(down: Matrix<S>, up: Up, scale: S, rows: Range<Int>) {
+    precondition(down.rows == up.rank, "ranks differ")
+    self.down = down
+    self.up = up
+    self.scale = scale
+    self.rows = rows
+  }
+
+  /// r.
+  public var rank: Int { down.rows }
+
+  /// The same change for rows that are counted from another start.
+  public func shifted(by offset: Int) -> LowRankUpdate {
+    LowRankUpdate(
+      down: down, up: up, scale: scale,
+      rows: rows.lowerBound + offset..<rows.upperBound + offset)
+  }
+
+  /// target += scale · (source downᵀ) upᵀ for the rows in `chunk` that see the change.
+  ///
+  /// Shapes: source (T, in), target (T, out). `scratch` holds at least chunk.count · r elements.
+  public func forward(
+    source: Matrix<S>, target: Matrix<S>, chunk: Range<Int>, scratch: Matrix<S>
+  ) {
+    let part = chunk.clamped(to: rows)
+    if part.isEmpty || rank == 0 { return }
+    let inner = scratch.reshaped(rows: part.count, columns: rank)
+    let target = target.rows(part)
+    multiply(source.rows(part), down, .second, into: inner)
+    switch up {
+    case .outputFirst(let up): multiply(inner, up, .second, into: target, scale: scale, keep: 1)
+    case .rankFirst(let up): multiply(inner, up, into: target, scale: scale, keep: 1)
+    case .oneHot(let ids):
+      for row in 0..<target.rows {
+        for (index, id) in ids.enumerated() { target[row, Int(id)] += scale * inner[row, index] }
+      }
+    }
+  }
+
+  /// target += scale · (source up) down for the rows in `chunk` that see the change.
+  ///
+  /// Shapes: source (T, out), target (T, in). `scratch` as in
+  /// ``forward(source:target:chunk:scratch:)``.
+  public func backward(
+    source: Matrix<S>, target: Matrix<S>, chunk: Range<Int>, scratch: Matrix<S>
+  ) {
+    let part = chunk.clamped(to: rows)
+    if part.isEmpty || rank == 0 { return }
+    let inner = scratch.reshaped(rows: part.count, columns: rank)
+    let source = source.rows(part)
+    switch up {
+    case .outputFirst(let up): multiply(source, up, into: inner)
+    case .rankFirst(let up): multiply(source, up, .second, into: inner)
+    case .oneHot(let ids):
+      for row in 0..<source.rows {
+        for (index, id) in ids.enumerated() { inner[row, index] = source[row, Int(id)] }
+      }
+    }
+    multiply(inner, down, into: target.rows(part), scale: scale, keep: 1)
+  }
+}
+
+/// What a weight-space gradient M = scale · δᵀ x adds to an adapter's gradient, through the factors:
+/// dA += Bᵀ M = scale · (δ B)ᵀ x and dB += M Aᵀ = scale · δᵀ (x Aᵀ).
+///
+/// With A and B in place of Ȧ and Ḃ it is a term of the gradient's tangent.
+public struct AdapterGradientTerm<S: Scalar>: Sendable {
+  /// Gradient of the linear's output, shape (T, out).
+  public let delta: Matrix<S>
+  /// The linear's input, shape (T, in).
+  public let input: Matrix<S>
+  /// A or Ȧ, shape (r, in).
+  public let down: Matrix<S>
+  /// B or Ḃ, shape (out, r).
+  public let up: Matrix<S>
+  /// The factor in front of dA.
+  public let downScale: S
+  /// The factor in front of dB.
+  public let upScale: S
+  /// dA, shape (r, in); accumulates.
+  public let downGradient: Matrix<S>
+  /// dB, shape (out, r); accumulates.
+  public let upGradient: Matrix<S>
+
+  /// All values.
+  public init(
+    delta: Matrix<S>, input: Matrix<S>, down: Matrix<S>, up: Matrix<S>, downScale: S, upScale: S,
+    downGradient: Matrix<S>, upGradient: Matrix<S>
+  ) {
+    self.delta = delta
+    self.input = input
+    self.down = down
+    self.up = up
+    self.downScale = downScale
+    self.upScale = upScale
+    self.downGradient = downGradient
+    self.upGradient = upGradient
+  }
+
+  /// The elements of scratch that the term needs: δB and xAᵀ, (T, r) each.
+  var scratchElements: Int { 2 * delta.rows * down.rows }
+
+  /// Computes all `terms`, in their order for each element of the gradients.
+  ///
+  /// `scratch` holds the (T, r) intermediates of as many terms as fit at once.
+  public static func accumulate(
+    _ terms: [AdapterGradientTerm], scratch: Matrix<S>, workers: Workers
+  ) {
+    var first = 0
+    while first < terms.count {
+      var used = 0
+      var places: [(term: AdapterGradientTerm, projected: Matrix<S>, reduced: Matrix<S>)] = []
+      while first < terms.count, used + terms[first].scratchElements <= scratch.count {
+        let term = terms[first]
+        let (rows, rank) = (term.delta.rows, term.down.rows)
+        let base = scratch.pointer + used
+        places.append(
+          (
+            term, Matrix(base, rows: rows, columns: rank),
+            Matrix(base + rows * rank, rows: rows, columns: rank)
+          ))
+        used += term.scratchElements
+        first += 1
+      }
+      precondition(!places.isEmpty, "the scratch is smaller than one term")
+      let batch = places
+      workers.run { worker in
+        for (term, projected, reduced) in batch {
+          let rows = workers.part(worker, of: term.delta.rows, grain: 4)
+          if rows.isEmpty { continue }
+          multiply(term.delta.rows(rows), term.up, into: projected.rows(rows))
+          multiply(term.input.rows(rows), term.down, .second, into: reduced.rows(rows))
+        }
+      }
+      workers.run { worker in
+        for (term, projected, reduced) in batch {
+          let columns = workers.part(worker, of: term.input.columns, grain: 16)
+          multiply(
+            projected, term.input.columns(columns), .first,
+            into: term.downGradient.columns(columns), scale: term.downScale, keep: 1)
+          let rows = workers.part(worker, of: term.delta.columns, grain: 16)
+          multiply(
+            term.delta.columns(rows), reduced, .first, into: term.upGradient.rows(rows),
+            scale: term.upScale, keep: 1)
+        }
+      }
+    }
+  }
+}
