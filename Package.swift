@@ -89,7 +89,8 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["Weights", "Storage"], path: "Tests/TestSupport",
+      name: "TestSupport",
+      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage"], path: "Tests/TestSupport",
       swiftSettings: swift),
     test("StorageTests", ["Storage"]),
     test("OperationsTests", ["Operations", "Storage"]),

@@ -1,5 +1,5 @@
 import Operations
-import Storage
+public import Storage
 import Weights
 
 /// Both ends of the model: the embedding, and the final norm, the LM head and the loss over the
@@ -82,6 +82,15 @@ extension Sweep {
     return predictions
   }
 
+  /// Writes the final norm of the scored rows, (n, D): what the head reads.
+  public func finalNorm(into target: Matrix<S>) {
+    for chunk in chunks {
+      let parts = HeadLanes(engine.head, count: chunk.count, tangents: false)
+      headNorm(chunk, lanes: .primal, parts: parts)
+      target.rows(chunk).copy(from: parts.normed.primal)
+    }
+  }
+
   /// The ranges of scored rows whose logits are in memory together.
   var chunks: [Range<Int>] {
     let total = batch.lossRows.count
@@ -93,6 +102,19 @@ extension Sweep {
   func headForward(
     _ chunk: Range<Int>, lanes: Lanes, parts: HeadLanes<S>
   ) throws(WeightError) {
+    headNorm(chunk, lanes: lanes, parts: parts)
+    try baseForward([(engine.weights.head, parts.logits)], input: parts.normed, lanes: lanes)
+    let updates = parameters.head.map { $0.shifted(by: -chunk.lowerBound) }
+    let directions = (direction?.head ?? []).map { $0.shifted(by: -chunk.lowerBound) }
+    if updates.isEmpty && directions.isEmpty { return }
+    workers.split(chunk.count) { part, worker in
+      updateForward(
+        updates, directions, input: parts.normed, output: parts.logits, lanes: lanes, chunk: part,
+        worker: worker)
+    }
+  }
+
+  private func headNorm(_ chunk: Range<Int>, lanes: Lanes, parts: HeadLanes<S>) {
     workers.split(chunk.count) { part, _ in
       let global = chunk.lowerBound + part.lowerBound..<chunk.lowerBound + part.upperBound
       gather(global, offset: chunk.lowerBound, into: parts.input, lanes: lanes)
@@ -109,15 +131,6 @@ extension Sweep {
             epsilon: engine.epsilon, yTangent: yTangent.rows(local))
         }
       }
-    }
-    try baseForward([(engine.weights.head, parts.logits)], input: parts.normed, lanes: lanes)
-    let updates = parameters.head.map { $0.shifted(by: -chunk.lowerBound) }
-    let directions = (direction?.head ?? []).map { $0.shifted(by: -chunk.lowerBound) }
-    if updates.isEmpty && directions.isEmpty { return }
-    workers.split(chunk.count) { part, worker in
-      updateForward(
-        updates, directions, input: parts.normed, output: parts.logits, lanes: lanes, chunk: part,
-        worker: worker)
     }
   }
 

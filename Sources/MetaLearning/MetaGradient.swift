@@ -65,6 +65,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   private var adapted: [[AdapterTensors<S>]]
   /// By group: v, and v of the step before where there are several (LoRA inner).
   private var directions: [[AdapterTensors<S>]]
+  private let teacherRows: Matrix<S>?
   private let innerFactors: FactorStore<S>?
   private let outerFactors: FactorStore<S>?
 
@@ -100,6 +101,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     adapted = full ? [] : (0..<configuration.innerSteps).map { _ in tensors(limits.groups) }
     directions =
       full ? [] : (0..<(configuration.innerSteps > 1 ? 2 : 1)).map { _ in tensors(limits.groups) }
+    teacherRows =
+      configuration.target == .teacher
+      ? arena.matrix(limits.scoredRows, weights.architecture.hiddenSize, for: .innerStep) : nil
     func store(_ rows: Int, _ scored: Int) -> FactorStore<S> {
       FactorStore(
         parameters: configuration.innerParameters, weights: weights, capacity: rows,
@@ -121,7 +125,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     let innerPlan = GroupedBatch(contextsOf: groups)
     let outerPlan = GroupedBatch(queriesOf: groups, target: configuration.target, weight: weight)
     let innerLosses = try adapt(innerPlan)
+    let teacher = try teach(groups)
     outer.begin(outerPlan.batch, parameters: adaptedParameters(for: outerPlan))
+    outer.teacher = teacher
     try outer.forward()
     switch configuration.inner {
     case .lora: try followAdapter(innerPlan, outerPlan, into: gradient)
@@ -208,6 +214,18 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   }
 
   // MARK: The outer gradient
+
+  /// What the frozen base, without the adapter, would have its head read at every scored row of the
+  /// Prompt form (Eq. 8's P_θB); nil for the gold target.
+  private func teach(_ groups: [TaskGroup]) throws(WeightError) -> Matrix<S>? {
+    guard let teacherRows else { return nil }
+    let plan = GroupedBatch(promptsOf: groups, weight: 1)
+    outer.begin(plan.batch, parameters: ParameterChange(layers: layers))
+    try outer.forward()
+    let scored = teacherRows.rows(0..<plan.batch.lossRows.count)
+    outer.finalNorm(into: scored)
+    return scored
+  }
 
   /// LoRA inner: v is adapter-shaped, and the Hessian product moves the adapter.
   private func followAdapter(

@@ -4,7 +4,7 @@ import Foundation
 public enum Fixtures {
   /// The folder `Tests/Fixtures`.
   public static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Fixtures").path(percentEncoded: false)
+    .deletingLastPathComponent().path(percentEncoded: false) + "Fixtures/"
   /// The root of the checkout.
   public static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path(percentEncoded: false)
