@@ -68,7 +68,7 @@ let package = Package(
     // Level 3: optimisers, adapters, conversion.
     library("Optimizers", ["Storage", "Operations"]),
     library("LoRA", path: "Models/LoRA", ["Storage", "Operations", "Weights"]),
-    library("Conversion", ["Weights", "Text"]),
+    library("Conversion", ["Weights", "Text", "Storage", "CCodec"]),
 
     // Level 4: the model.
     library("Llama", path: "Models/Llama", ["Storage", "Operations", "Weights", "LoRA"]),
@@ -81,7 +81,8 @@ let package = Package(
     // Level 6: flags to parameters.
     executable("imprint", path: "Sources/imprint", ["MetaLearning", "Text"]),
     executable(
-      "imprint-tools", path: "Tools/imprint-tools", ["Conversion", "Weights", "Text", "MetaLearning"]),
+      "imprint-tools", path: "Tools/imprint-tools",
+      ["Conversion", "Weights", "Text", "Storage"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
       ["MetaLearning", "Weights", "CCodec", "CLZ4"]),

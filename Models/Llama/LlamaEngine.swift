@@ -77,12 +77,7 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
       headDim: architecture.headDim)
     rotary = RotaryTable(
       positions: limits.sequence, headDim: architecture.headDim, theta: architecture.ropeTheta,
-      scaling: architecture.ropeScaling.map {
-        RotaryScaling(
-          factor: $0.factor, lowFrequencyFactor: $0.lowFreqFactor,
-          highFrequencyFactor: $0.highFreqFactor,
-          originalPositions: $0.originalMaxPositionEmbeddings)
-      })
+      scaling: architecture.ropeScaling)
     linear = TiledLinear(
       workers: workers,
       limits: .init(

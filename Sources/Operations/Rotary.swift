@@ -1,37 +1,6 @@
 private import Foundation
 public import Storage
-
-/// Llama 3's change of the rotary frequencies, as in Hugging Face's `rope_scaling`.
-public struct RotaryScaling: Sendable {
-  let factor: Double
-  let lowFrequencyFactor: Double
-  let highFrequencyFactor: Double
-  let originalPositions: Int
-
-  /// `factor`, `low_freq_factor`, `high_freq_factor`, `original_max_position_embeddings`.
-  public init(
-    factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
-    originalPositions: Int
-  ) {
-    self.factor = factor
-    self.lowFrequencyFactor = lowFrequencyFactor
-    self.highFrequencyFactor = highFrequencyFactor
-    self.originalPositions = originalPositions
-  }
-
-  /// Low frequencies are divided by the factor, high ones stay, those between are blended.
-  ///
-  /// Source: Hugging Face transformers, `_compute_llama3_parameters`.
-  func scaled(_ frequency: Double) -> Double {
-    let original = Double(originalPositions)
-    let wavelength = 2 * Double.pi / frequency
-    if wavelength < original / highFrequencyFactor { return frequency }
-    if wavelength > original / lowFrequencyFactor { return frequency / factor }
-    let smooth =
-      (original / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)
-    return (1 - smooth) * frequency / factor + smooth * frequency
-  }
-}
+public import Weights
 
 /// Cosines and sines of the rotary angles, shape (positions, d / 2); computed in f64.
 public struct RotaryTable<S: Kernel>: Sendable {
@@ -42,7 +11,7 @@ public struct RotaryTable<S: Kernel>: Sendable {
   private let arena: Arena
 
   /// Angles position · theta^(−2 j / d), j < d / 2, after `scaling` (Su et al. 2021).
-  public init(positions: Int, headDim: Int, theta: Double, scaling: RotaryScaling?) {
+  public init(positions: Int, headDim: Int, theta: Double, scaling: Architecture.RopeScaling?) {
     let half = headDim / 2
     let arena = Arena()
     cosines = arena.matrix(positions, half, for: .scratch)

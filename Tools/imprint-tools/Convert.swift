@@ -1,5 +1,59 @@
-import ArgumentParser
+public import ArgumentParser
+import Conversion
+import Storage
+public import Weights
 
 struct Convert: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "To be filled in.")
+  static let configuration = CommandConfiguration(
+    abstract: "Convert a model into an .imprint weight file.",
+    discussion: """
+      SOURCE is a GGUF file, a safetensors file beside its config.json, or a Hugging Face model \
+      folder; its format is told from its content. Quantised blocks stay as they are. The output \
+      appears when it is complete.
+
+      Example: imprint-tools convert SmolLM2-135M-Instruct.Q4_1.gguf smollm2.imprint
+      """)
+
+  @Argument(help: "The model to read.")
+  var source: String
+
+  @Argument(help: "The weight file to write.")
+  var output: String
+
+  @Option(help: "fast (LZ4) or high (LZ4 HC: slower to write, smaller).")
+  var level: CompressionLevel = .fast
+
+  @Flag(help: "Do not read the output again to check it.")
+  var noVerify = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  var quiet = false
+
+  func run() throws {
+    try reportingErrors {
+      let start = ContinuousClock.now
+      let model = try AnyModelSource.open(source)
+      var line = ProgressLine(quiet: quiet)
+      let summary = try Converter(output: output, level: level).convert(model) { done, total in
+        line.show("converting", done, total)
+      }
+      let seconds = (ContinuousClock.now - start).seconds
+      if !noVerify {
+        try WeightFile(path: output).verify { done, total in line.show("verifying", done, total) }
+      }
+      line.clear()
+      if quiet { return }
+      let (raw, file) = (summary.written.rawBytes, summary.written.fileBytes)
+      print(
+        """
+        \(output): \(summary.tensors) tensors, \
+        \(summary.hasTokenizer ? "tokenizer" : "no tokenizer"), \(mebibytes(raw)) → \
+        \(mebibytes(file)) (ratio \(rounded(Double(file) / Double(raw), 3))), \
+        \(rounded(Double(raw) / seconds / 1e6, 0)) MB/s, \
+        peak RssAnon \(mebibytes(MemoryUsage.current.anonymous))
+        """)
+    }
+  }
 }
+
+extension CompressionLevel: ExpressibleByArgument {}

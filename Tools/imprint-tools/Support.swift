@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+
+/// An error of the command line's own, as one line.
+struct Problem: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Runs `body`; its errors become one line on standard error and exit code 1.
+func reportingErrors(_ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch let error as ExitCode {
+    throw error
+  } catch let error as ValidationError {
+    throw error
+  } catch {
+    FileHandle.standardError.write(Data("imprint-tools: \(error)\n".utf8))
+    throw ExitCode(1)
+  }
+}
+
+/// A line on the terminal that is written over; nothing where standard error is a file or a pipe.
+struct ProgressLine {
+  private let active: Bool
+  private var percent = -1
+
+  init(quiet: Bool) { active = !quiet && isatty(2) == 1 }
+
+  mutating func show(_ what: String, _ done: Int, _ total: Int) {
+    let now = total == 0 ? 100 : done * 100 / total
+    guard active, now != percent else { return }
+    percent = now
+    FileHandle.standardError.write(Data("\r\(what) \(now) %".utf8))
+  }
+
+  func clear() {
+    if active { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+  }
+}
+
+func mebibytes(_ bytes: Int) -> String { rounded(Double(bytes) / 1_048_576, 1) + " MiB" }
+
+func rounded(_ value: Double, _ digits: Int) -> String {
+  String(format: "%.\(digits)f", value)
+}
+
+func padded(_ text: String, _ width: Int) -> String {
+  text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
+}
+
+extension Duration {
+  var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
+  }
+}
