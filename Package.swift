@@ -85,8 +85,8 @@ let package = Package(
       ["Conversion", "Weights", "Text", "Storage"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
-      ["MetaLearning", "Weights", "CCodec", "CLZ4"]),
-    executable("imprint-bench", path: "Benchmarks/imprint-bench", ["BenchmarkSuites"]),
+      ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights", "CCodec", "CLZ4"]),
+    executable("imprint-bench", path: "Benchmarks/imprint-bench", ["BenchmarkSuites", "MetaLearning", "Llama", "LoRA", "Storage", "Text", "Weights"]),
 
     // Tests.
     .target(

@@ -4,5 +4,5 @@ import ArgumentParser
 struct ImprintBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-bench", abstract: "Measure the codec, the step and its memory.",
-    subcommands: [Codec.self])
+    subcommands: [Codec.self, Gradient.self, Step.self])
 }

@@ -190,7 +190,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     return change
   }
 
-  private func unadaptedParameters(rows: Int) -> ParameterChange<S> {
+  func unadaptedParameters(rows: Int) -> ParameterChange<S> {
     var change = ParameterChange<S>(layers: layers)
     change.add(adapter, rows: 0..<rows)
     return change

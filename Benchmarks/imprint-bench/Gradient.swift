@@ -1,0 +1,102 @@
+public import ArgumentParser
+import BenchmarkSuites
+import Foundation
+public import Llama
+import LoRA
+public import MetaLearning
+import Storage
+import Text
+import Weights
+
+struct Gradient: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the meta-gradient of given tasks, to compare with another implementation.",
+    discussion: """
+      The adapter is a PEFT folder or a safetensors file with PEFT's names or short ones \
+      (layers.0.self_attn.q_proj.lora_A). The mean gradient over the tasks is written under short \
+      names, the losses of every task as JSON.
+
+      Example: imprint-bench gradient --model smollm2.imprint --adapter lora_r8.safetensors \
+      --scale 2.0 --tasks tasks.jsonl --out gradient.safetensors --json losses.json
+      """)
+
+  @Option(help: "The weight file.")
+  var model: String
+
+  @Option(help: "The adapter.")
+  var adapter: String
+
+  @Option(help: "alpha / rank, for an adapter without adapter_config.json.")
+  var scale: Double?
+
+  @Option(help: "Tasks as JSON Lines, in text or in token ids.")
+  var tasks: String
+
+  @Option(help: "What the outer loop trains: lora.")
+  var outer: OuterStep = .lora
+
+  @Option(help: "What the inner step moves: lora or full.")
+  var inner: InnerStep = .lora
+
+  @Option(help: "Which parameters a full inner step moves: linear or all.")
+  var innerParameters: InnerParameters = .all
+
+  @Option(help: "The outer loss: gold or teacher.")
+  var target: Target = .gold
+
+  @Option(help: "The inner learning rate.")
+  var innerLr = 0.1
+
+  @Flag(help: "Leave out the Hessian product.")
+  var firstOrder = false
+
+  @Option(help: "Blocks that keep their activations (default: all).")
+  var keep: Int?
+
+  @Option(help: "The gradient, a safetensors file.")
+  var out: String
+
+  @Option(help: "The losses, a JSON file.")
+  var json: String?
+
+  func validate() throws {
+    if outer == .full { throw ValidationError("--outer full has no adapter gradient to write.") }
+    if innerLr <= 0 { throw ValidationError("--inner-lr must be positive.") }
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let file = try WeightFile(path: model)
+      let weights = try LlamaWeights<Float>(file: file)
+      let tokenizer = try file.tokenizerData().map { try Tokenizer(serialized: $0) }
+      let tasks = try TaskFile.read(
+        self.tasks, tokenizer: tokenizer, vocabularySize: file.architecture.vocabSize)
+      let source = try AdapterFile(path: adapter, scale: scale)
+      let layout = AdapterLayout(source.configuration, architecture: file.architecture)
+      let arena = Arena()
+      let parameters = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
+      try source.read(into: parameters)
+      let gradient = AdapterTensors<Float>(layout: layout, arena: arena, for: .gradient)
+      let suite = GradientSuite(
+        configuration: MetaConfiguration(
+          inner: inner, innerParameters: innerParameters, innerLearningRate: innerLr,
+          order: firstOrder ? .first : .second, target: target), keep: keep)
+      let losses = try suite.run(
+        weights: weights, adapter: parameters, tasks: tasks, gradient: gradient)
+      try AdapterFile.write(gradient, to: out, naming: .short)
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      let text = try encoder.encode(losses)
+      if let json {
+        try text.write(to: URL(filePath: json), options: .atomic)
+      } else {
+        print(String(decoding: text, as: UTF8.self))
+      }
+    }
+  }
+}
+
+extension InnerStep: ExpressibleByArgument {}
+extension OuterStep: ExpressibleByArgument {}
+extension Target: ExpressibleByArgument {}
+extension InnerParameters: ExpressibleByArgument {}

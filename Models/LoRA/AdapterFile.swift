@@ -1,0 +1,168 @@
+private import Foundation
+public import Storage
+public import Weights
+
+/// Adapters in files: PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) and plain
+/// safetensors files of the same tensors.
+///
+/// Tensor names are PEFT's, `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight`, or
+/// short, `layers.N.self_attn.q_proj.lora_A`. A has shape (r, in), B (out, r).
+public struct AdapterFile {
+  /// How the names are written.
+  public enum Naming: Sendable {
+    /// PEFT's names.
+    case peft
+    /// Short names.
+    case short
+  }
+
+  /// What the adapter is made of.
+  public let configuration: AdapterConfiguration
+  private let file: SafetensorsFile
+  /// By short name: the name in the file.
+  private let names: [String: String]
+
+  /// PEFT's name of a short name.
+  static func peftName(_ short: String) -> String { "base_model.model.model.\(short).weight" }
+
+  /// Opens a PEFT folder or a safetensors file.
+  ///
+  /// `scale` is α / r for a file that has no configuration beside it; the ranks are those of the
+  /// tensors. Throws ``WeightError`` naming the field or the tensor that is wrong.
+  public init(path: String, scale: Double? = nil) throws(WeightError) {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw WeightError(path: path, "there is no adapter here")
+    }
+    let tensors = isFolder.boolValue ? path + "/adapter_model.safetensors" : path
+    let file = try SafetensorsFile(path: tensors)
+    var names: [String: String] = [:]
+    for name in file.tensors.keys {
+      var short = name
+      for prefix in ["base_model.model.model.", "base_model.model.", "model."]
+      where short.hasPrefix(prefix) {
+        short.removeFirst(prefix.count)
+        break
+      }
+      if short.hasSuffix(".weight") { short.removeLast(7) }
+      guard names.updateValue(name, forKey: short) == nil else {
+        throw WeightError(path: tensors, "tensor '\(short)' appears under two names")
+      }
+    }
+    self.file = file
+    self.names = names
+    let configPath =
+      isFolder.boolValue
+      ? path + "/adapter_config.json"
+      : URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
+        + "adapter_config.json"
+    if isFolder.boolValue || (scale == nil && FileManager.default.fileExists(atPath: configPath)) {
+      configuration = try PEFTConfiguration.read(configPath)
+    } else {
+      guard let scale else {
+        throw WeightError(path: path, "has no adapter_config.json beside it: its scale is unknown")
+      }
+      configuration = try Self.infer(file, names, scale: scale)
+    }
+  }
+
+  /// The configuration that the tensors' shapes say, all with the same scale.
+  private static func infer(
+    _ file: SafetensorsFile, _ names: [String: String], scale: Double
+  ) throws(WeightError) -> AdapterConfiguration {
+    var ranks: [String: Int] = [:]
+    for (short, name) in names where short.hasSuffix(".lora_A") {
+      let shape = try file.tensor(name).shape
+      guard shape.count == 2, shape[0] > 0 else {
+        throw WeightError(path: file.path, "tensor '\(name)': expected shape (r, in), found \(shape)")
+      }
+      ranks[String(short.dropLast(7))] = shape[0]
+    }
+    guard let rank = ranks.values.max() else {
+      throw WeightError(path: file.path, "has no tensor that ends in lora_A")
+    }
+    let modules = LinearKind.allCases.filter { kind in
+      ranks.keys.contains { $0.hasSuffix(kind.rawValue) }
+    }
+    let other = ranks.filter { $0.value != rank }
+    return AdapterConfiguration(
+      rank: rank, alpha: scale * Double(rank), targetModules: modules, rankPattern: other,
+      alphaPattern: other.mapValues { scale * Double($0) })
+  }
+
+  /// Copies the file's tensors into `adapter`, whose layout must be that of ``configuration``.
+  ///
+  /// Throws ``WeightError`` where a tensor is missing, left over or of another shape.
+  public func read<S: Scalar>(into adapter: AdapterTensors<S>) throws(WeightError) {
+    var left = Set(names.keys)
+    for entry in adapter.layout.entries {
+      for (short, target) in [
+        (entry.downName, adapter.down(entry)), (entry.upName, adapter.up(entry)),
+      ] {
+        guard let name = names[short] else {
+          throw WeightError(path: file.path, "tensor '\(short)' is missing")
+        }
+        let shape = try file.tensor(name).shape
+        guard shape == [target.rows, target.columns] else {
+          throw WeightError(
+            path: file.path,
+            "tensor '\(name)': expected shape (\(target.rows), \(target.columns)), found \(shape)")
+        }
+        for (index, value) in try file.floats(name).enumerated() {
+          target.pointer[index] = S(value)
+        }
+        left.remove(short)
+      }
+    }
+    if let name = left.min() {
+      throw WeightError(path: file.path, "tensor '\(name)' belongs to no linear of the model")
+    }
+  }
+
+  /// Writes `adapter` as f32 to a safetensors file at `path`, in one piece or not at all.
+  public static func write<S: Scalar>(
+    _ adapter: AdapterTensors<S>, to path: String, naming: Naming = .peft,
+    metadata: [String: String] = [:]
+  ) throws(WeightError) {
+    var tensors: [(SafetensorsWriter.Description, Matrix<S>)] = []
+    for entry in adapter.layout.entries {
+      for (short, values) in [
+        (entry.downName, adapter.down(entry)), (entry.upName, adapter.up(entry)),
+      ] {
+        let name = naming == .peft ? peftName(short) : short
+        tensors.append((.init(name: name, shape: [values.rows, values.columns]), values))
+      }
+    }
+    let writer = try SafetensorsWriter(
+      path: path, tensors: tensors.map(\.0), metadata: metadata.merging(["format": "pt"]) { a, _ in a })
+    for (_, values) in tensors {
+      let floats = values.elements.map { Float($0) }
+      let failure = floats.withUnsafeBytes { bytes -> WeightError? in
+        do throws(WeightError) {
+          try writer.append(bytes)
+          return nil
+        } catch {
+          return error
+        }
+      }
+      if let failure { throw failure }
+    }
+    try writer.finish()
+  }
+
+  /// Writes a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.
+  ///
+  /// `base` is the name of the base model that the configuration mentions.
+  public static func writeFolder<S: Scalar>(
+    _ adapter: AdapterTensors<S>, to folder: String, base: String
+  ) throws(WeightError) {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw WeightError(path: folder, "cannot be made")
+    }
+    try write(adapter, to: folder + "/adapter_model.safetensors")
+    try PEFTConfiguration.write(
+      adapter.layout.configuration, base: base, to: folder + "/adapter_config.json")
+  }
+}

@@ -1,0 +1,106 @@
+/// A task as files have it: context, query and response, as text or as token ids.
+///
+/// One JSON object a line: `{"context": …, "query": …, "response": …}`, or with `context_ids`,
+/// `query_ids`, `response_ids` and, where the Prompt form needs another than the default,
+/// `separator_ids`.
+public struct MetaTask: Codable, Equatable, Sendable {
+  /// c.
+  public var context: String?
+  /// q.
+  public var query: String?
+  /// a.
+  public var response: String?
+  /// c in token ids.
+  public var contextIds: [Int32]?
+  /// q in token ids.
+  public var queryIds: [Int32]?
+  /// a in token ids.
+  public var responseIds: [Int32]?
+  /// What joins context and query in Prompt form, in token ids.
+  public var separatorIds: [Int32]?
+
+  enum CodingKeys: String, CodingKey {
+    case context, query, response
+    case contextIds = "context_ids"
+    case queryIds = "query_ids"
+    case responseIds = "response_ids"
+    case separatorIds = "separator_ids"
+  }
+
+  /// A task in text.
+  public init(context: String, query: String, response: String) {
+    self.context = context
+    self.query = query
+    self.response = response
+  }
+}
+
+/// A task in token ids.
+public struct TokenizedTask: Equatable, Sendable {
+  /// c.
+  public var context: [Int32]
+  /// q.
+  public var query: [Int32]
+  /// a.
+  public var response: [Int32]
+  /// What joins context and query in Prompt form.
+  public var separator: [Int32]
+}
+
+/// Tasks of a file, in token ids.
+public enum TaskFile {
+  /// Reads all tasks of the JSON Lines file at `path`.
+  ///
+  /// Text is encoded by `tokenizer`, each part on its own; ids are checked against
+  /// `vocabularySize`. Throws ``JSONLines/Failure`` naming file, line and field: a part that is
+  /// missing, a context of fewer than two tokens, an empty query or response, an id outside the
+  /// vocabulary, or a file without tasks.
+  public static func read(
+    _ path: String, tokenizer: Tokenizer?, vocabularySize: Int, separator: String = "\n",
+    limit: Int? = nil
+  ) throws(JSONLines.Failure) -> [TokenizedTask] {
+    var lines = try JSONLines(path: path)
+    var tasks: [TokenizedTask] = []
+    let separatorIds = tokenizer?.encode(separator)
+    while tasks.count < limit ?? .max, let row = try lines.next(MetaTask.self) {
+      func refuse(_ problem: String) -> JSONLines.Failure {
+        JSONLines.Failure(path: path, line: lines.line, problem)
+      }
+      func ids(
+        _ name: String, _ text: String?, _ given: [Int32]?, least: Int
+      ) throws(JSONLines.Failure) -> [Int32] {
+        let ids: [Int32]
+        if let given {
+          ids = given
+        } else {
+          guard let text else { throw refuse("field '\(name)' is missing") }
+          guard let tokenizer else {
+            throw refuse("field '\(name)' is text, but the model has no tokenizer: give '\(name)_ids'")
+          }
+          ids = tokenizer.encode(text)
+        }
+        guard ids.count >= least else {
+          throw refuse("field '\(name)': expected at least \(least) tokens, found \(ids.count)")
+        }
+        for id in ids where id < 0 || Int(id) >= vocabularySize {
+          throw refuse("field '\(name)': id \(id) is outside the vocabulary of \(vocabularySize)")
+        }
+        return ids
+      }
+      guard let joint = row.separatorIds ?? separatorIds else {
+        throw refuse("field 'separator_ids' is missing, and the model has no tokenizer")
+      }
+      for id in joint where id < 0 || Int(id) >= vocabularySize {
+        throw refuse("field 'separator_ids': id \(id) is outside the vocabulary")
+      }
+      tasks.append(
+        TokenizedTask(
+          context: try ids("context", row.context, row.contextIds, least: 2),
+          query: try ids("query", row.query, row.queryIds, least: 1),
+          response: try ids("response", row.response, row.responseIds, least: 1),
+          separator: joint))
+    }
+    guard !tasks.isEmpty else { throw JSONLines.Failure(path: path, line: 0, "holds no task") }
+    return tasks
+  }
+}
