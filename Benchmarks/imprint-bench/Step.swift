@@ -1,2 +1,102 @@
 import ArgumentParser
-struct Step: ParsableCommand {}
+import BenchmarkSuites
+import Foundation
+import Llama
+import MetaLearning
+import Storage
+import Weights
+
+struct Step: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Time one meta-step and measure the memory it takes.",
+    discussion: """
+      Measures the rate of sgemm in the same run, the fraction of it that the step achieves on the \
+      operations that the method needs, RssAnon, RssFile and VmHWM.
+
+      Example: imprint-bench step --model smollm2.imprint --keep 0
+      """)
+
+  @Option(help: "The weight file.")
+  var model: String
+
+  @Option(help: "What the inner step moves: lora or full.")
+  var inner: InnerStep = .lora
+
+  @Option(help: "Which parameters a full inner step moves: linear or all.")
+  var innerParameters: InnerParameters = .all
+
+  @Option(help: "gold or teacher.")
+  var target: Target = .gold
+
+  @Option(help: "Rank of the adapter.")
+  var rank = 8
+
+  @Option(help: "Tokens of the context.")
+  var context = 128
+
+  @Option(help: "Tokens of query and response together; the response has 8.")
+  var query = 32
+
+  @Option(help: "Tasks of a step.")
+  var batch = 1
+
+  @Option(help: "Tasks that share one sweep over the weights.")
+  var together = 1
+
+  @Option(help: "Blocks that keep their activations (default: all; 0 is the leanest).")
+  var keep: Int?
+
+  @Option(help: "Scored rows whose logits are in memory at once.")
+  var logitRows = 64
+
+  @Option(help: "Measured steps.")
+  var steps = 5
+
+  @Option(help: "Threads (default: all processors).")
+  var threads: Int?
+
+  @Flag(help: "Leave out the Hessian product.")
+  var firstOrder = false
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func validate() throws {
+    guard rank > 0, context > 1, query > 8, batch > 0, together > 0, steps > 0, logitRows > 0 else {
+      throw ValidationError("Sizes must be positive; --context above 1 and --query above 8.")
+    }
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let suite = StepSuite(
+        configuration: MetaConfiguration(
+          inner: inner, innerParameters: innerParameters,
+          innerLearningRate: inner == .lora ? 0.1 : 0.01, order: firstOrder ? .first : .second,
+          target: target),
+        rank: rank, contextTokens: context, queryTokens: query, batch: batch, together: together,
+        keep: keep, logitRows: logitRows, steps: steps)
+      let report = try suite.run(
+        file: try WeightFile(path: model), workers: Workers(count: threads))
+      if json {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        return
+      }
+      func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1048576) }
+      print(
+        """
+        inner \(report.inner), rank \(rank), context \(context), query + response \(query), batch \
+        \(batch), \(report.keptBlocks) blocks kept, \(report.workers) threads, OpenBLAS \
+        \(report.kernel)
+        step   \(String(format: "%.3f s median (%.3f – %.3f)", report.median, report.seconds.min() ?? 0, report.seconds.max() ?? 0))
+        sgemm  \(String(format: "%.0f GFLOP/s; %.1f GFLOP needed, %.0f %% of sgemm", report.sgemm, report.neededGFLOP, report.fraction * 100))
+        memory RssAnon \(mebibytes(report.peakAnonymous)) peak, RssFile \(mebibytes(report.file)), \
+        VmHWM \(mebibytes(report.peakResident))
+        plan   \(report.plan.sorted { $0.value > $1.value }.map { "\($0.key) \(mebibytes($0.value))" }.joined(separator: ", "))
+        |gradient| \(report.gradientNorm)
+        """)
+    }
+  }
+}
