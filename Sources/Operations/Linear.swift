@@ -7,7 +7,7 @@ public import Weights
 /// Every worker decodes its own tiles into its own scratch and multiplies them at once while they
 /// are in cache, so that decoding on one core overlaps with arithmetic on the others. A weight
 /// matrix W has shape (out, in); no more of it than `workers · tile` exists at a time.
-public final class TiledLinear<S: Scalar>: @unchecked Sendable {
+public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   /// A weight and the rows of activations on its output side: y forward, dy backward, (R, out).
   public struct Item: Sendable {
     /// W, shape (out, in).
@@ -107,8 +107,7 @@ public final class TiledLinear<S: Scalar>: @unchecked Sendable {
     workers.split(dx.rows, grain: 8) { rows, _ in
       for worker in 1..<workers.count {
         let sum = partial(worker, like: dx).rows(rows)
-        let target = dx.rows(rows)
-        for index in 0..<sum.count { target.pointer[index] += sum.pointer[index] }
+        Elementwise.add(sum, into: dx.rows(rows))
       }
     }
   }

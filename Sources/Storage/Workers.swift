@@ -1,15 +1,19 @@
 private import CKernels
-private import Dispatch
+private import Synchronization
 
 /// The threads of the engine. Work is cut the same way for the same `count`, so that results have
 /// the same bits for the same number of threads.
 public struct Workers: Sendable {
   /// How many threads work.
   public let count: Int
+  private let pool: ThreadPool
 
   /// `count` threads; by default one for each processor that this process may use.
+  ///
+  /// Workers of the same count share their threads.
   public init(count: Int? = nil) {
-    self.count = max(1, count ?? Workers.processorCount)
+    pool = ThreadPool.shared(count: max(1, count ?? Workers.processorCount))
+    self.count = pool.count
     BLAS.useCallingThreadOnly()
   }
 
@@ -17,12 +21,10 @@ public struct Workers: Sendable {
   public static var processorCount: Int { Int(ck_processor_count()) }
 
   /// Calls `body` with 0 ..< count, one call a worker, and returns when all have returned.
+  ///
+  /// Regions do not nest.
   public func run(_ body: @Sendable (_ worker: Int) -> Void) {
-    if count == 1 {
-      body(0)
-    } else {
-      DispatchQueue.concurrentPerform(iterations: count) { body($0) }
-    }
+    if count == 1 { body(0) } else { pool.run(body) }
   }
 
   /// The part of `0 ..< total` that belongs to `worker`; all but the last start and end at
@@ -45,6 +47,47 @@ public struct Workers: Sendable {
     run { worker in
       let range = part(worker, of: total, grain: grain)
       if !range.isEmpty { body(range, worker) }
+    }
+  }
+}
+
+/// Threads that outlive every use: they wait in the kernel when there is nothing to do.
+private final class ThreadPool: @unchecked Sendable {
+  private static let pools = Mutex<[Int: ThreadPool]>([:])
+  private let pool: OpaquePointer
+  private let region = Mutex(())
+  let count: Int
+
+  /// The pool of `count` threads.
+  static func shared(count: Int) -> ThreadPool {
+    pools.withLock { pools in
+      if let pool = pools[count] { return pool }
+      let pool = ThreadPool(count: count)
+      pools[count] = pool
+      return pool
+    }
+  }
+
+  private init(count: Int) {
+    guard let pool = ck_pool_create(Int32(count)) else {
+      preconditionFailure("the system has no memory for threads")
+    }
+    self.pool = pool
+    self.count = Int(ck_pool_count(pool))
+  }
+
+  func run(_ body: @Sendable (_ worker: Int) -> Void) {
+    region.withLock { _ in
+      withoutActuallyEscaping(body) { body in
+        var box = body
+        withUnsafeMutablePointer(to: &box) { pointer in
+          ck_pool_run(
+            pool,
+            { context, worker in
+              context?.assumingMemoryBound(to: (@Sendable (Int) -> Void).self).pointee(Int(worker))
+            }, pointer)
+        }
+      }
     }
   }
 }

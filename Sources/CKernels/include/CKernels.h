@@ -8,6 +8,17 @@
 // The number of processors that this process may run on (sched_getaffinity).
 int ck_processor_count(void);
 
+// Threads that wait for work by spinning for a moment, then in the kernel. A pool lives as long as
+// the process; one region runs at a time.
+typedef struct ck_pool ck_pool;
+
+// A pool of `count` threads, the caller's included; fewer where the system gives fewer, NULL where
+// there is no memory.
+ck_pool *ck_pool_create(int count);
+int ck_pool_count(const ck_pool *pool);
+// Calls body(context, 0 ... count - 1) on the threads and returns when all have returned.
+void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *context);
+
 #define CK_DECLARE(REAL, TYPE) \
   /* rms_norm.inc */ \
   void ck_rms_norm_forward_##TYPE( \
