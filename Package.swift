@@ -79,7 +79,9 @@ let package = Package(
       ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama"]),
 
     // Level 6: flags to parameters.
-    executable("imprint", path: "Sources/imprint", ["MetaLearning", "Text"]),
+    executable(
+      "imprint", path: "Sources/imprint",
+      ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights"]),
     executable(
       "imprint-tools", path: "Tools/imprint-tools",
       ["Conversion", "Weights", "Text", "Storage"]),

@@ -2,8 +2,10 @@ import ArgumentParser
 
 @main
 struct Imprint: AsyncParsableCommand {
+  static let version = "0.1.0"
   static let configuration = CommandConfiguration(
     commandName: "imprint",
     abstract: "Meta-train a LoRA so that one gradient step on a text does what the prompt does.",
-    subcommands: [Data.self])
+    version: version,
+    subcommands: [Train.self, Evaluate.self, Data.self])
 }

@@ -1,0 +1,144 @@
+public import Llama
+public import LoRA
+public import Operations
+public import Optimizers
+public import Storage
+public import Weights
+
+/// What a training step has done.
+public struct StepMetrics: Codable, Sendable {
+  /// The step, counted from 1.
+  public var step: Int
+  /// Mean outer loss of the batch, nats.
+  public var outerLoss: Double
+  /// Mean inner loss before the inner step.
+  public var innerLoss: Double
+  /// Mean loss of the Prompt form, where it is trained.
+  public var promptLoss: Double?
+  /// Mean loss of the plain texts, where they are trained.
+  public var lmLoss: Double?
+  /// L2 norm of the gradient before clipping.
+  public var gradientNorm: Double
+  /// The learning rate.
+  public var learningRate: Double
+  /// Seconds of the step.
+  public var seconds: Double
+  /// RssAnon after the step, bytes.
+  public var anonymousBytes: Int
+}
+
+/// Meta-trains an adapter: the outer loop.
+///
+/// Typical flow:
+///
+///     let trainer = Trainer(weights: weights, configuration: configuration, …)
+///     while trainer.step < configuration.schedule.totalSteps {
+///       let metrics = try trainer.advance()
+///     }
+public final class Trainer {
+  /// What is computed.
+  public let configuration: TrainingConfiguration
+  /// The adapter, φ.
+  public let adapter: AdapterTensors<Float>
+  /// Adam's state.
+  public let optimizer: AdamW<Float>
+  /// Meta-gradients and evaluation.
+  public let meta: MetaGradient<Float>
+  /// How memory is used.
+  public let plan: MemoryPlan
+  private let gradient: AdapterTensors<Float>
+  private let groups: [TaskGroup]
+  private let texts: [[Int32]]
+  private var order: DataOrder
+  private var textOrder: DataOrder
+
+  /// A trainer on `groups` and, for the language-model loss, `texts`; buffers as `plan` says.
+  public init(
+    weights: LlamaWeights<Float>, configuration: TrainingConfiguration, groups: [TaskGroup],
+    texts: [[Int32]], limits: MetaLimits, plan: MemoryPlan, workers: Workers, arena: Arena
+  ) {
+    precondition(!groups.isEmpty && (configuration.lmWeight == 0 || !texts.isEmpty))
+    self.configuration = configuration
+    self.groups = groups
+    self.texts = texts
+    self.plan = plan
+    let layout = AdapterLayout(configuration.adapter, architecture: weights.architecture)
+    adapter = AdapterTensors(layout: layout, arena: arena, for: .adapter)
+    gradient = AdapterTensors(layout: layout, arena: arena, for: .gradient)
+    optimizer = AdamW(
+      count: layout.count, configuration: configuration.adam, workers: workers, arena: arena)
+    meta = MetaGradient(
+      weights: weights, adapter: adapter, configuration: configuration.meta, limits: limits,
+      policy: KeepPolicy(
+        activations: plan.keptBlocks, deltas: plan.keptBlocks, tangents: plan.keptBlocks),
+      workers: workers, arena: arena)
+    order = DataOrder(count: groups.count, seed: configuration.seed)
+    textOrder = DataOrder(count: max(texts.count, 1), seed: configuration.seed ^ 0x746578)
+    adapter.initialize(seed: configuration.seed)
+  }
+
+  /// Steps done.
+  public var step: Int { optimizer.steps }
+
+  /// One step of the outer loop.
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
+  public func advance() throws(WeightError) -> StepMetrics {
+    let start = ContinuousClock.now
+    let size = configuration.batchSize
+    let batch = (0..<size).map { groups[order.item(at: step * size + $0)] }
+    gradient.flat.fill(0)
+    var results: [MetaGradient<Float>.GroupResult] = []
+    for part in batch.cut(into: plan.together) {
+      results += try meta.accumulate(part, weight: 1 / Double(size), into: gradient)
+    }
+    let promptLoss = try configuration.promptWeight == 0 ? nil : trainPrompts(batch)
+    let lmLoss = try configuration.lmWeight == 0 ? nil : trainTexts()
+    let norm = GradientClipping.clip(gradient.flat, toNorm: configuration.maxGradNorm)
+    let rate = configuration.schedule.rate(at: step)
+    optimizer.step(parameters: adapter.flat, gradient: gradient.flat, learningRate: rate)
+    let count = Double(results.count)
+    return StepMetrics(
+      step: step, outerLoss: results.reduce(0) { $0 + $1.outerLoss } / count,
+      innerLoss: results.reduce(0) { $0 + $1.innerLoss } / count, promptLoss: promptLoss,
+      lmLoss: lmLoss, gradientNorm: norm, learningRate: rate,
+      seconds: (ContinuousClock.now - start).inSeconds,
+      anonymousBytes: MemoryUsage.current.anonymous)
+  }
+
+  /// The tasks in Prompt form, at θ: gradient += weight · ∂(mean loss). Returns the mean loss.
+  private func trainPrompts(_ batch: [TaskGroup]) throws(WeightError) -> Double {
+    let weight = configuration.promptWeight / Double(batch.count)
+    var total = 0.0
+    for part in batch.cut(into: plan.together) {
+      let prompts = GroupedBatch(promptsOf: part, weight: weight)
+      total += try meta.accumulate(loss: prompts.batch, into: gradient)
+    }
+    return total / configuration.promptWeight
+  }
+
+  /// Plain texts, at θ: gradient += λ · ∂(mean loss). Returns the mean loss.
+  private func trainTexts() throws(WeightError) -> Double {
+    let count = configuration.lmBatchSize
+    let weight = configuration.lmWeight / Double(count)
+    var total = 0.0
+    for index in 0..<count {
+      let text = texts[textOrder.item(at: step * count + index)]
+      var batch = TokenBatch()
+      batch.append(text, predicted: text.count - 1, weight: weight)
+      total += try meta.accumulate(loss: batch, into: gradient)
+    }
+    return total / configuration.lmWeight
+  }
+}
+
+extension Array {
+  /// Parts of at most `size` elements, in order.
+  func cut(into size: Int) -> [[Element]] {
+    stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+  }
+}
+
+extension Duration {
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

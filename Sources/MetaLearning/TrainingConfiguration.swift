@@ -1,0 +1,52 @@
+public import LoRA
+public import Operations
+public import Optimizers
+
+/// Everything that decides what a training run computes.
+public struct TrainingConfiguration: Codable, Equatable, Sendable {
+  /// The adapter.
+  public var adapter: AdapterConfiguration
+  /// The method.
+  public var meta: MetaConfiguration
+  /// The learning rate over the run.
+  public var schedule: LearningRateSchedule
+  /// Adam's constants.
+  public var adam: AdamW<Float>.Configuration
+  /// Groups of tasks in a step.
+  public var batchSize: Int
+  /// K: tasks that share one inner step.
+  public var contextsPerUpdate: Int
+  /// Weight of the first-order loss of the same tasks in Prompt form, at θ.
+  public var promptWeight: Double
+  /// λ: weight of the language-model loss of θ.
+  public var lmWeight: Double
+  /// Texts of the language-model loss in a step.
+  public var lmBatchSize: Int
+  /// The most tokens of such a text.
+  public var lmLength: Int
+  /// The bound of the gradient's global norm; nil for none.
+  public var maxGradNorm: Double?
+  /// Decides the adapter's initialisation and the order of the tasks.
+  public var seed: UInt64
+
+  /// All values.
+  public init(
+    adapter: AdapterConfiguration, meta: MetaConfiguration, schedule: LearningRateSchedule,
+    adam: AdamW<Float>.Configuration = .init(), batchSize: Int = 16, contextsPerUpdate: Int = 1,
+    promptWeight: Double = 0, lmWeight: Double = 0, lmBatchSize: Int = 2, lmLength: Int = 128,
+    maxGradNorm: Double? = 1, seed: UInt64 = 0
+  ) {
+    self.adapter = adapter
+    self.meta = meta
+    self.schedule = schedule
+    self.adam = adam
+    self.batchSize = batchSize
+    self.contextsPerUpdate = contextsPerUpdate
+    self.promptWeight = promptWeight
+    self.lmWeight = lmWeight
+    self.lmBatchSize = lmBatchSize
+    self.lmLength = lmLength
+    self.maxGradNorm = maxGradNorm
+    self.seed = seed
+  }
+}

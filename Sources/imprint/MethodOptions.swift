@@ -1,0 +1,85 @@
+public import ArgumentParser
+import LoRA
+public import MetaLearning
+public import Llama
+
+/// Flags of the inner step, shared by the subcommands.
+struct MethodOptions: ParsableArguments {
+  @Option(help: "What the inner step moves: lora (the adapter) or full (every parameter).")
+  var inner: InnerStep?
+
+  @Option(help: "Which parameters a full inner step moves: linear or all.")
+  var innerParameters: InnerParameters?
+
+  @Option(help: "Learning rate of the inner step (default: 0.1 for lora, 0.01 for full).")
+  var innerLr: Double?
+
+  @Option(help: "Inner steps; more than one for --inner lora only.")
+  var innerSteps: Int?
+
+  func validate() throws {
+    if let innerLr, !(innerLr > 0 && innerLr.isFinite) {
+      throw ValidationError("--inner-lr must be a positive number.")
+    }
+    if let innerSteps, !(1...64).contains(innerSteps) {
+      throw ValidationError("--inner-steps must be 1 to 64.")
+    }
+    if inner != .full, innerParameters != nil, inner == .lora {
+      throw ValidationError("--inner-parameters goes with --inner full.")
+    }
+    if inner == .full, let innerSteps, innerSteps > 1 {
+      throw ValidationError("--inner-steps above 1 goes with --inner lora.")
+    }
+  }
+
+  /// The choices, with those of a run as defaults.
+  func configuration(_ base: MetaConfiguration?) -> MetaConfiguration {
+    var result = base ?? MetaConfiguration()
+    if let inner {
+      if base == nil || base?.inner != inner { result.innerLearningRate = inner == .lora ? 0.1 : 0.01 }
+      result.inner = inner
+    }
+    if let innerParameters { result.innerParameters = innerParameters }
+    if let innerLr { result.innerLearningRate = innerLr }
+    if let innerSteps { result.innerSteps = innerSteps }
+    return result
+  }
+}
+
+/// Flags of a new adapter.
+struct AdapterOptions: ParsableArguments {
+  @Option(help: "Rank of the adapter.")
+  var rank = 8
+
+  @Option(help: "The adapter is scaled by alpha / rank.")
+  var alpha = 16.0
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Linears that carry an adapter: q_proj k_proj v_proj o_proj gate_proj up_proj down_proj.")
+  var targetModules: [String] = LinearKind.allCases.map(\.moduleName)
+
+  @Flag(help: "Scale by alpha / √rank (rank-stabilised LoRA).")
+  var rslora = false
+
+  func validate() throws {
+    guard (1...4096).contains(rank) else { throw ValidationError("--rank must be 1 to 4096.") }
+    guard alpha > 0, alpha.isFinite else { throw ValidationError("--alpha must be positive.") }
+    for name in targetModules where !LinearKind.allCases.contains(where: { $0.moduleName == name }) {
+      let known = LinearKind.allCases.map(\.moduleName).joined(separator: " ")
+      throw ValidationError("--target-modules: '\(name)' is none of \(known).")
+    }
+  }
+
+  var configuration: AdapterConfiguration {
+    AdapterConfiguration(
+      rank: rank, alpha: alpha,
+      targetModules: LinearKind.allCases.filter { targetModules.contains($0.moduleName) },
+      useRSLoRA: rslora)
+  }
+}
+
+extension InnerStep: ExpressibleByArgument {}
+extension OuterStep: ExpressibleByArgument {}
+extension Target: ExpressibleByArgument {}
+extension InnerParameters: ExpressibleByArgument {}

@@ -1,0 +1,68 @@
+import Foundation
+import Llama
+import LoRA
+import MetaLearning
+import Operations
+import Storage
+import Text
+import Weights
+
+/// A model that is open, and what reading data for it needs.
+struct Session {
+  let file: WeightFile
+  let weights: LlamaWeights<Float>
+  let tokenizer: Tokenizer?
+  let workers: Workers
+
+  var architecture: Architecture { file.architecture }
+
+  init(model: String, threads: Int?) throws {
+    file = try WeightFile(path: model)
+    weights = try LlamaWeights(file: file)
+    tokenizer = try file.tokenizerData().map { try Tokenizer(serialized: $0) }
+    workers = Workers(count: threads)
+  }
+
+  /// The tasks of a file in groups of `size`; tasks longer than the model's positions are refused.
+  func groups(_ path: String, size: Int, separator: String, limit: Int?) throws -> [TaskGroup] {
+    let tasks = try TaskFile.read(
+      path, tokenizer: tokenizer, vocabularySize: architecture.vocabSize, separator: separator,
+      limit: limit)
+    for (index, task) in tasks.enumerated() {
+      let length =
+        task.context.count + task.separator.count + task.query.count + task.response.count
+      guard length <= architecture.maxPositionEmbeddings else {
+        throw Problem(
+          "\(path): task \(index + 1) has \(length) tokens, the model has \(architecture.maxPositionEmbeddings) positions"
+        )
+      }
+    }
+    guard tasks.count >= size else {
+      throw Problem("\(path): \(tasks.count) tasks do not make a group of \(size)")
+    }
+    return stride(from: 0, through: tasks.count - size, by: size).map { start in
+      TaskGroup(tasks[start..<start + size].map { TaskGroup.Triplet($0) })
+    }
+  }
+
+  /// Pieces of plain text.
+  func texts(_ path: String, length: Int, limit: Int?) throws -> [[Int32]] {
+    guard let tokenizer else { throw Problem("\(path): the model has no tokenizer") }
+    return try PlainText.read(path, tokenizer: tokenizer, length: length, limit: limit)
+  }
+}
+
+/// A fingerprint of tasks in token ids (FNV-1a, 64 bits).
+func fingerprint(_ groups: [TaskGroup]) -> UInt64 {
+  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+  func mix(_ ids: [Int32]) {
+    for id in ids + [-1] { hash = (hash ^ UInt64(UInt32(bitPattern: id))) &* 0x0000_0100_0000_01b3 }
+  }
+  for triplet in groups.flatMap(\.triplets) {
+    mix(triplet.context)
+    mix(triplet.query)
+    mix(triplet.response)
+    mix(triplet.separator)
+  }
+  return hash
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Foundation
+import Storage
+
+/// An error of the command line's own, as one line.
+struct Problem: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Runs `body`; its errors become one line on standard error and exit code 1.
+func reportingErrors(_ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch let error as ExitCode {
+    throw error
+  } catch let error as ValidationError {
+    throw error
+  } catch {
+    note("imprint: \(error)\n")
+    throw ExitCode(1)
+  }
+}
+
+/// Writes to standard error.
+func note(_ text: String) { FileHandle.standardError.write(Foundation.Data(text.utf8)) }
+
+/// A line that is written over on a terminal, and a plain line now and then elsewhere.
+struct ProgressLine {
+  private let quiet: Bool
+  private let isTerminal = isatty(2) == 1
+  private var last = ContinuousClock.now - .seconds(60)
+
+  init(quiet: Bool) { self.quiet = quiet }
+
+  /// Shows `text`; away from a terminal at most every ten seconds, or where it `matters`.
+  mutating func show(_ text: @autoclosure () -> String, matters: Bool = false) {
+    if quiet { return }
+    let now = ContinuousClock.now
+    if isTerminal {
+      note("\r\u{1b}[K" + text())
+    } else if matters || now - last > .seconds(10) {
+      note(text() + "\n")
+      last = now
+    }
+  }
+
+  /// Ends the line.
+  func finish() { if !quiet && isTerminal { note("\n") } }
+}
+
+func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
+
+func clock(_ seconds: Double) -> String {
+  let whole = Int(seconds.rounded())
+  return whole >= 3600
+    ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+    : String(format: "%d:%02d", whole / 60, whole % 60)
+}
+
+/// A number of bytes as users write it: `512MiB`, `1GiB`, `800MB`, or a share of the machine's
+/// memory, `25%`.
+struct ByteCount: ExpressibleByArgument {
+  let bytes: Int
+
+  init(bytes: Int) { self.bytes = bytes }
+
+  init?(argument: String) {
+    let units = [
+      ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("KB", 1000), ("MB", 1_000_000),
+      ("GB", 1_000_000_000), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("B", 1),
+    ]
+    if argument.hasSuffix("%") {
+      guard let share = Double(argument.dropLast()), share > 0, share <= 100 else { return nil }
+      bytes = Int(Double(ProcessInfo.processInfo.physicalMemory) * share / 100)
+      return
+    }
+    for (unit, factor) in units where argument.hasSuffix(unit) {
+      guard let number = Double(argument.dropLast(unit.count)), number > 0, number < 1e9 else {
+        return nil
+      }
+      bytes = Int(number * Double(factor))
+      return
+    }
+    return nil
+  }
+
+  var defaultValueDescription: String { mebibytes(bytes) }
+}
