@@ -33,7 +33,11 @@ extension Sweep {
       rotate(heads[0].output, heads: engine.attentionShape.heads, lanes: lanes, chunk: chunk)
       rotate(heads[1].output, heads: engine.attentionShape.kvHeads, lanes: lanes, chunk: chunk)
     }
-    attentionForward(activations, lanes: lanes)
+    if let cache {
+      cachedAttention(layer, activations.primal, cache: cache)
+    } else {
+      attentionForward(activations, lanes: lanes)
+    }
 
     let attended = activations.map(\.attended)
     let middle = activations.map(\.middle)

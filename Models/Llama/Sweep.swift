@@ -49,6 +49,8 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   /// The direction of the tangents.
   var direction: ParameterChange<S>?
   var norms: ResolvedNorms<S>
+  /// Where generation keeps keys and values: with it attention goes over them.
+  var cache: KeyValueCache<S>?
   /// The teacher's final norm of the scored rows, (n, D): with it the loss is Σ weight · KL(teacher ‖
   /// model) instead of the negative log-likelihood. ``begin(_:parameters:)`` removes it.
   public var teacher: Matrix<S>?

@@ -15,11 +15,28 @@ public struct TokenBatch: Sendable {
   /// The scored rows of each sequence, as a range of 0 ..< n.
   public private(set) var lossRanges: [Range<Int>] = []
 
+  /// The sequences that the segments belong to, where the batch continues some.
+  public private(set) var sequences: [Int] = []
+
   /// No sequence.
   public init() {}
 
   /// T.
   public var count: Int { ids.count }
+
+  /// Adds the next tokens of a sequence that has had `position` before; the last one's prediction
+  /// is what is asked for.
+  mutating func append(continuing tokens: [Int32], at position: Int, sequence: Int) {
+    let start = ids.count
+    ids += tokens
+    positions += tokens.indices.map { Int32(position + $0) }
+    segments.append(start..<ids.count)
+    sequences.append(sequence)
+    lossRanges.append(lossRows.count..<lossRows.count + 1)
+    lossRows.append(Int32(ids.count - 1))
+    targets.append(0)
+    weights.append(0)
+  }
 
   /// Adds a sequence whose last `predicted` tokens are scored, each with `weight` ÷ predicted.
   ///
