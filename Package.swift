@@ -93,7 +93,7 @@ let package = Package(
     // Tests.
     .target(
       name: "TestSupport",
-      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage"], path: "Tests/TestSupport",
+      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "CCodec"], path: "Tests/TestSupport",
       swiftSettings: swift),
     test("StorageTests", ["Storage"]),
     test("OperationsTests", ["Operations", "Storage"]),
