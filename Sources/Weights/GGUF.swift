@@ -227,7 +227,9 @@ private struct GGUFReader {
     case 8: return .string(try string(what))
     case 10:
       let value: UInt64 = try integer(what)
-      guard let signed = Int64(exactly: value) else { throw error("\(what): \(value) is too large") }
+      guard let signed = Int64(exactly: value) else {
+        throw error("\(what): \(value) is too large")
+      }
       return .integer(signed)
     case 11: return .integer(try integer(what))
     case 12: return .number(Double(bitPattern: try integer(what)))
@@ -251,14 +253,21 @@ private struct GGUFReader {
       shape.insert(size, at: 0)
       elements = elements.flatMap { multiplied($0, size) }
     }
-    guard let elements else { throw error("tensor '\(name)': the product of its dimensions overflows") }
+    guard let elements else {
+      throw error("tensor '\(name)': the product of its dimensions overflows")
+    }
     let code: UInt32 = try integer("tensor '\(name)'")
     guard let type = Self.type(code) else {
-      throw error("tensor '\(name)': type \(code) is not read (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K are)")
+      throw error(
+        "tensor '\(name)': type \(code) is not read (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K are)"
+      )
     }
     let columns = shape.last ?? 1
-    guard columns % type.blockElements == 0, let bytes = multiplied(elements / type.blockElements, type.blockBytes)
-    else { throw error("tensor '\(name)': \(columns) columns are not whole blocks of \(type.label)") }
+    guard columns % type.blockElements == 0,
+      let bytes = multiplied(elements / type.blockElements, type.blockBytes)
+    else {
+      throw error("tensor '\(name)': \(columns) columns are not whole blocks of \(type.label)")
+    }
     return TensorEntry(
       name: name, type: type, shape: shape, offset: try integer("tensor '\(name)'"), bytes: bytes)
   }

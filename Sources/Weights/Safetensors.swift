@@ -81,7 +81,8 @@ public final class SafetensorsFile: Sendable {
     }) {
       guard tensor.range.lowerBound == next else {
         let kind = tensor.range.lowerBound < next ? "overlaps another" : "follows a hole"
-        throw WeightError(path: path, "tensor '\(name)' \(kind): expected offset \(next - dataStart)")
+        throw WeightError(
+          path: path, "tensor '\(name)' \(kind): expected offset \(next - dataStart)")
       }
       next = tensor.range.upperBound
     }

@@ -25,7 +25,9 @@ import Weights
     (0..<shape.reduce(1, *)).map { Float(1000 * index + $0) + 0.125 }
   }
 
-  static func gguf(_ change: (inout GGUFBuilder) -> Void = { _ in }, without: String = "") -> [UInt8] {
+  static func gguf(_ change: (inout GGUFBuilder) -> Void = { _ in }, without: String = "")
+    -> [UInt8]
+  {
     var builder = GGUFBuilder()
     builder.add("general.architecture", "llama")
     builder.add("llama.embedding_length", 8)
@@ -104,7 +106,8 @@ import Weights
     let error = #expect(throws: WeightError.self) { try AnyModelSource.open(missing) }
     #expect(error?.problem == "tensor 'blk.0.ffn_up.weight' is missing")
     let shaped = try folder.write(
-      Self.gguf({ $0.tensor("blk.0.ffn_up.weight", [3, 8], [Float](repeating: 0, count: 24)) },
+      Self.gguf(
+        { $0.tensor("blk.0.ffn_up.weight", [3, 8], [Float](repeating: 0, count: 24)) },
         without: "blk.0.ffn_up.weight"), "y.gguf")
     let other = #expect(throws: WeightError.self) { try AnyModelSource.open(shaped) }
     #expect(other?.problem.contains("expected shape (6, 8), found [3, 8]") == true)
@@ -156,7 +159,8 @@ import Weights
         { $0.tensor("blk.0.ffn_up.weight", [6, 8], (0..<48).map { Float($0) }) },
         without: "blk.0.ffn_up.weight"), "x.gguf")
     let output = folder.file("x.imprint")
-    _ = try Converter(output: output, level: .high).convert(AnyModelSource.open(folder.file("x.gguf")))
+    _ = try Converter(output: output, level: .high).convert(
+      AnyModelSource.open(folder.file("x.gguf")))
     let file = try WeightFile(path: output)
     #expect(try file.tensor("model.layers.0.mlp.up_proj.weight").type == .bf16)
     #expect(try file.tensor("model.layers.0.mlp.gate_proj.weight").type == .f32)

@@ -47,7 +47,8 @@ import Weights
   @Test func everyTruncationIsRefused() throws {
     var builder = GGUFBuilder()
     builder.add("key", "value")
-    builder.add("numbers", type: 9, raw: [4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0])
+    builder.add(
+      "numbers", type: 9, raw: [4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0])
     builder.tensor("a", [4], [1, 2, 3, 4])
     let bytes = builder.file()
     for length in 0..<bytes.count { _ = try problem(Array(bytes.prefix(length))) }
@@ -115,7 +116,8 @@ import Weights
   }
 
   @Test func tooManyDimensions() throws {
-    #expect(try problem { $0.tensor("a", [1, 1, 1, 1, 1], type: 0, [0, 0, 0, 0]) }.contains("1 to 4"))
+    #expect(
+      try problem { $0.tensor("a", [1, 1, 1, 1, 1], type: 0, [0, 0, 0, 0]) }.contains("1 to 4"))
   }
 
   @Test func unknownTensorType() throws {
@@ -128,8 +130,10 @@ import Weights
 
   @Test func offsetPastTheEnd() throws {
     #expect(
-      try problem { $0.tensor("a", [4], type: 0, [UInt8](repeating: 0, count: 16), offset: 1 << 40) }
-        .contains("past the end"))
+      try problem {
+        $0.tensor("a", [4], type: 0, [UInt8](repeating: 0, count: 16), offset: 1 << 40)
+      }
+      .contains("past the end"))
   }
 
   @Test func offsetOverflow() throws {

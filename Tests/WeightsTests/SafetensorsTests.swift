@@ -26,7 +26,9 @@ import Weights
     let path = folder.file("x.safetensors")
     let writer = try SafetensorsWriter(
       path: path,
-      tensors: [.init(name: "a \"b\"", shape: [2, 3]), .init(name: "c", dtype: "BF16", shape: [2])],
+      tensors: [
+        .init(name: "a \"b\"", shape: [2, 3]), .init(name: "c", dtype: "BF16", shape: [2]),
+      ],
       metadata: ["k": "v\n"])
     let values: [Float] = [1, -2, 3.5, 0, 1e-30, .infinity]
     try values.withUnsafeBytes { try writer.append($0) }
@@ -75,12 +77,15 @@ import Weights
 
   @Test func shapeProductOverflow() throws {
     let shape = "[4294967296,4294967296,4294967296]"
-    #expect(try problem(file("{\"a\":\(entry("F32", shape, 0, 4))}", data: 4)).contains("overflows"))
-    #expect(try problem(file("{\"a\":\(entry("F32", "[-1]", 0, 4))}", data: 4)).contains("negative"))
+    #expect(
+      try problem(file("{\"a\":\(entry("F32", shape, 0, 4))}", data: 4)).contains("overflows"))
+    #expect(
+      try problem(file("{\"a\":\(entry("F32", "[-1]", 0, 4))}", data: 4)).contains("negative"))
   }
 
   @Test func sizeDisagreesWithShape() throws {
-    #expect(try problem(file("{\"a\":\(entry("F32", "[2]", 0, 4))}", data: 4)).contains("expected 8"))
+    #expect(
+      try problem(file("{\"a\":\(entry("F32", "[2]", 0, 4))}", data: 4)).contains("expected 8"))
   }
 
   @Test func offsetsOutsideTheFile() throws {

@@ -24,7 +24,8 @@ import Weights
       #expect(cc_to_f32(type.rawValue, raw, &values, count) == 0)
       let expected = test.values.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
       let scale = expected.map(abs).max() ?? 1
-      for (value, reference) in zip(values, expected) where value.bitPattern != reference.bitPattern {
+      for (value, reference) in zip(values, expected) where value.bitPattern != reference.bitPattern
+      {
         let difference = abs(value - reference)
         #expect(difference <= 1e-6 * scale, "\(name): \(value) for \(reference)")
       }
