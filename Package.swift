@@ -68,7 +68,7 @@ let package = Package(
     // Level 3: optimisers, adapters, conversion.
     library("Optimizers", ["Storage", "Operations"]),
     library("LoRA", path: "Models/LoRA", ["Storage", "Operations", "Weights"]),
-    library("Conversion", ["Weights", "Text", "Storage", "CCodec"]),
+    library("Conversion", ["Weights", "Text", "Storage", "CCodec", "LoRA", "Operations"]),
 
     // Level 4: the model.
     library("Llama", path: "Models/Llama", ["Storage", "Operations", "Weights", "LoRA"]),
@@ -84,7 +84,7 @@ let package = Package(
       ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights"]),
     executable(
       "imprint-tools", path: "Tools/imprint-tools",
-      ["Conversion", "Weights", "Text", "Storage", "MetaLearning"]),
+      ["Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
       [
@@ -106,7 +106,7 @@ let package = Package(
     test("OperationsTests", ["Operations", "Storage"]),
     test("WeightsTests", ["Weights", "Storage", "CCodec"]),
     test("TextTests", ["Text"]),
-    test("ConversionTests", ["Conversion", "Weights", "Text"]),
+    test("ConversionTests", ["Conversion", "Weights", "Text", "LoRA", "Llama", "Operations", "Storage"]),
     test("LlamaTests", ["Llama", "LoRA", "Operations", "Weights", "Storage"]),
     test(
       "MetaLearningTests",

@@ -38,6 +38,9 @@ struct Train: ParsableCommand {
   @Option(help: "The outer loss: gold (the responses) or teacher (the prompted base).")
   var target: Target = .gold
 
+  @Option(help: "The most tokens of a teacher's response.")
+  var teacherMaxTokens = 16
+
   @Flag(help: "Leave out the Hessian product: half the time, another gradient.")
   var firstOrder = false
 
@@ -120,6 +123,7 @@ struct Train: ParsableCommand {
       ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
       ("--contexts-per-update", contextsPerUpdate), ("--lm-batch-size", lmBatchSize),
       ("--save-every", saveEvery), ("--threads", threads ?? 1),
+      ("--teacher-max-tokens", teacherMaxTokens),
     ] where value < 1 {
       throw ValidationError("\(name) must be positive.")
     }
@@ -143,8 +147,9 @@ struct Train: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let session = try Session(model: model, threads: threads)
-      let groups = try session.groups(
+      let given = try session.groups(
         data, size: contextsPerUpdate, separator: separator, limit: nil)
+      let groups = target == .teacher && !dryRun ? try taught(given, session) : given
       let texts = try lmData.map { try session.texts($0, length: lmLength, limit: nil) } ?? []
       let training = configuration(groups: groups.count)
       let layout = AdapterLayout(training.adapter, architecture: session.architecture)
@@ -162,7 +167,7 @@ struct Train: ParsableCommand {
       }
       let description = RunDescription(
         version: Imprint.version, model: model, modelFingerprint: session.file.fingerprint,
-        data: data, dataFingerprint: fingerprint(groups), lmData: lmData, separator: separator,
+        data: data, dataFingerprint: fingerprint(given), lmData: lmData, separator: separator,
         training: training, threads: session.workers.count)
       let folder = RunFolder(path: output)
       try prepare(folder, description)
@@ -178,6 +183,24 @@ struct Train: ParsableCommand {
       if !quiet { note(Self.text(of: plan, layout: layout) + "\n") }
       try loop(trainer, folder)
     }
+  }
+
+  /// The tasks with the teacher's responses, decoded or from the cache beside the data.
+  private func taught(_ groups: [TaskGroup], _ session: Session) throws -> [TaskGroup] {
+    let key = String(
+      format: "%08x-%016lx-%d", session.file.fingerprint, fingerprint(groups), teacherMaxTokens)
+    let cache = TeacherCache(path: "\(data).teacher-\(key).json", key: key)
+    if let groups = cache.read(groups) { return groups }
+    var stops = Set(session.architecture.eosTokenIds.map { Int32($0) })
+    if let newline = session.tokenizer?.encode("\n").first { stops.insert(newline) }
+    var line = ProgressLine(quiet: quiet)
+    let result = try Teacher.respond(
+      groups, weights: session.weights, workers: session.workers, maximum: teacherMaxTokens,
+      stops: stops, together: 16
+    ) { done, total in line.show("teacher: \(done) of \(total)", matters: done == total) }
+    line.finish()
+    try cache.write(result)
+    return result
   }
 
   private func configuration(groups: Int) -> TrainingConfiguration {

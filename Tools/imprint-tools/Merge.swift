@@ -1,0 +1,70 @@
+public import ArgumentParser
+import Conversion
+import LoRA
+import Storage
+public import Weights
+
+struct Merge: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fold an adapter into a new weight file.",
+    discussion: """
+      Merged matrices are stored as f32 unless --type says f16 or bf16; all others are copied as \
+      they are. Works on some rows at a time.
+
+      Example: imprint-tools merge smollm2.imprint RUN merged.imprint
+      """)
+
+  @Argument(help: "The weight file of the base model.")
+  var model: String
+
+  @Argument(help: "A run folder or a PEFT adapter.")
+  var adapter: String
+
+  @Argument(help: "The weight file to write.")
+  var output: String
+
+  @Option(help: "f32, f16 or bf16.")
+  var type: WeightType = .f32
+
+  @Option(help: "fast (LZ4) or high (LZ4 HC).")
+  var level: CompressionLevel = .fast
+
+  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  var quiet = false
+
+  func validate() throws {
+    guard type == .f32 || type == .f16 || type == .bf16 else {
+      throw ValidationError("--type must be f32, f16 or bf16.")
+    }
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let file = try WeightFile(path: model)
+      let source = try AdapterFile(path: adapter)
+      let arena = Arena()
+      let tensors = AdapterTensors<Float>(
+        layout: AdapterLayout(source.configuration, architecture: file.architecture),
+        arena: arena, for: .adapter)
+      try source.read(into: tensors)
+      var line = ProgressLine(quiet: quiet)
+      let summary = try Merger(type: type, level: level).merge(file, tensors, to: output) {
+        line.show("merging", $0, $1)
+      }
+      line.clear()
+      if quiet { return }
+      print(
+        "\(output): \(tensors.layout.entries.count) matrices merged as \(type.label), "
+          + "\(mebibytes(summary.fileBytes)), peak RssAnon "
+          + mebibytes(MemoryUsage.current.anonymous))
+    }
+  }
+}
+
+extension WeightType: ExpressibleByArgument {
+  /// Reads a label, for example `bf16`.
+  public init?(argument: String) {
+    guard let type = WeightType.allCases.first(where: { $0.label == argument }) else { return nil }
+    self = type
+  }
+}
