@@ -84,7 +84,7 @@ let package = Package(
       ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights"]),
     executable(
       "imprint-tools", path: "Tools/imprint-tools",
-      ["Conversion", "Weights", "Text", "Storage"]),
+      ["Conversion", "Weights", "Text", "Storage", "MetaLearning"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
       ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights", "CCodec", "CLZ4"]),
@@ -93,7 +93,7 @@ let package = Package(
     // Tests.
     .target(
       name: "TestSupport",
-      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage"], path: "Tests/TestSupport",
+      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "CCodec"], path: "Tests/TestSupport",
       swiftSettings: swift),
     test("StorageTests", ["Storage"]),
     test("OperationsTests", ["Operations", "Storage"]),

@@ -17,7 +17,7 @@ struct ConversionCase {
   func convert(
     _ source: String? = nil, level: CompressionLevel = .fast
   ) throws -> WeightFile {
-    let path = output.path("model.imprint")
+    let path = output.file("model.imprint")
     _ = try Converter(output: path, level: level).convert(
       AnyModelSource.open(source ?? folder.path))
     let file = try WeightFile(path: path)
@@ -35,7 +35,7 @@ struct ConversionCase {
     #expect(
       error?.description.contains(text) == true, "\(error?.description ?? "nothing thrown")",
       sourceLocation: sourceLocation)
-    #expect(try output.names.isEmpty, sourceLocation: sourceLocation)
+    #expect(output.names.isEmpty, sourceLocation: sourceLocation)
   }
 
   func expectSame(

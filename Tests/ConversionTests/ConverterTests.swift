@@ -11,9 +11,10 @@ import Weights
   init() throws { test = try ConversionCase() }
 
   @Test func sourceThatIsNothingKnown() throws {
-    try test.refuses("expected a GGUF file", source: test.folder.write("x", "hello, world".utf8))
-    try test.refuses("expected a GGUF file", source: test.folder.write("y", []))
-    try test.refuses("cannot be opened", source: test.folder.path("missing"))
+    try test.refuses(
+      "expected a GGUF file", source: test.folder.write(Array("hello, world".utf8), "x"))
+    try test.refuses("expected a GGUF file", source: test.folder.write([], "y"))
+    try test.refuses("cannot be opened", source: test.folder.file("missing"))
   }
 
   @Test func sourceThatIsAWeightFileAlready() throws {
@@ -27,15 +28,15 @@ import Weights
   func outputThatIsTheSource(_ name: String) throws {
     try SmallModel().write(to: test.folder)
     try FileManager.default.createSymbolicLink(
-      atPath: test.folder.path("link"), withDestinationPath: test.folder.path("model.safetensors"))
-    let before = try Data(contentsOf: URL(filePath: test.folder.path("model.safetensors")))
+      atPath: test.folder.file("link"), withDestinationPath: test.folder.file("model.safetensors"))
+    let before = try Data(contentsOf: URL(filePath: test.folder.file("model.safetensors")))
     let source = try AnyModelSource.open(test.folder.path)
     let error = #expect(throws: WeightError.self) {
-      _ = try Converter(output: test.folder.path(name)).convert(source)
+      _ = try Converter(output: test.folder.file(name)).convert(source)
     }
     #expect(error?.problem.hasPrefix("is the same file as the source") == true)
-    #expect(try Data(contentsOf: URL(filePath: test.folder.path("model.safetensors"))) == before)
-    #expect(try test.folder.names == ["config.json", "link", "model.safetensors"])
+    #expect(try Data(contentsOf: URL(filePath: test.folder.file("model.safetensors"))) == before)
+    #expect(test.folder.names == ["config.json", "link", "model.safetensors"])
   }
 
   @Test func outputThatIsAFolder() throws {
@@ -52,13 +53,13 @@ import Weights
     _ = try test.convert()
     try model.write(to: test.folder)
     try test.expectSame(test.convert(), model)
-    #expect(try test.output.names == ["model.imprint"])
+    #expect(test.output.names == ["model.imprint"])
   }
 
   @Test func progressGoesToTheEnd() throws {
     try SmallModel().write(to: test.folder)
     var seen: [(Int, Int)] = []
-    let summary = try Converter(output: test.output.path("model.imprint")).convert(
+    let summary = try Converter(output: test.output.file("model.imprint")).convert(
       AnyModelSource.open(test.folder.path)
     ) { seen.append(($0, $1)) }
     #expect(zip(seen, seen.dropFirst()).allSatisfy { $0.0 < $1.0 })

@@ -12,8 +12,8 @@ import Weights
   init() throws { folder = try TemporaryFolder() }
 
   private func convert(_ builder: GGUFBuilder) throws -> WeightFile {
-    let source = try folder.write("source.anything", builder.bytes)
-    let path = folder.path("model.imprint")
+    let source = try folder.write(builder.bytes, "source.anything")
+    let path = folder.file("model.imprint")
     _ = try Converter(output: path).convert(AnyModelSource.open(source))
     let file = try WeightFile(path: path)
     try file.verify()
@@ -32,7 +32,7 @@ import Weights
     #expect(
       error?.description.contains(text) == true, "\(error?.description ?? "nothing thrown")",
       sourceLocation: sourceLocation)
-    #expect(try folder.names == ["source.anything"], sourceLocation: sourceLocation)
+    #expect(folder.names == ["source.anything"], sourceLocation: sourceLocation)
   }
 
   /// Query and key rows are back in Hugging Face's order: the file is that of the folder.

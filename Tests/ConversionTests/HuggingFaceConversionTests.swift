@@ -62,8 +62,8 @@ import Weights
     try model.write(to: test.folder)
     // Its content tells what it is, not its name.
     try FileManager.default.moveItem(
-      atPath: test.folder.path("model.safetensors"), toPath: test.folder.path("weights.bin"))
-    try test.expectSame(test.convert(test.folder.path("weights.bin")), model)
+      atPath: test.folder.file("model.safetensors"), toPath: test.folder.file("weights.bin"))
+    try test.expectSame(test.convert(test.folder.file("weights.bin")), model)
   }
 
   @Test func namesWithoutTheirFirstPart() throws {
@@ -155,12 +155,12 @@ import Weights
 
   @Test func indexThatNamesTheWrongShard() throws {
     try SmallModel().write(to: test.folder, shards: 2)
-    let path = test.folder.path("model.safetensors.index.json")
+    let path = test.folder.file("model.safetensors.index.json")
     var text = try String(contentsOfFile: path, encoding: .utf8)
     let (first, second) = ("model-00001-of-00002", "model-00002-of-00002")
     text = text.replacing(first, with: "X").replacing(second, with: first)
       .replacing("X", with: second)
-    try test.folder.write("model.safetensors.index.json", text.utf8)
+    try test.folder.write(Array(text.utf8), "model.safetensors.index.json")
     try test.refuses("weight_map: tensor 'model.embed_tokens.weight' is not in")
   }
 
@@ -168,53 +168,55 @@ import Weights
     let model = SmallModel()
     try model.write(to: test.folder, shards: 2)
     try model.write(
-      model.tensors.keys.sorted(), to: test.folder.path("model-00002-of-00002.safetensors"))
+      model.tensors.keys.sorted(), to: test.folder.file("model-00002-of-00002.safetensors"))
     try test.refuses("'model.embed_tokens.weight' is in")
   }
 
   @Test func indexThatLeavesTheFolder() throws {
-    try test.folder.write("config.json", SmallModel().configJSON.utf8)
-    try test.folder.write("model.safetensors.index.json", #"{"weight_map":{"a":"../b"}}"#.utf8)
+    try test.folder.write(Array(SmallModel().configJSON.utf8), "config.json")
+    try test.folder.write(
+      Array(#"{"weight_map":{"a":"../b"}}"#.utf8), "model.safetensors.index.json")
     try test.refuses("'../b' is not a file of the folder")
   }
 
   @Test func missingShard() throws {
     try SmallModel().write(to: test.folder, shards: 2)
     try FileManager.default.removeItem(
-      atPath: test.folder.path("model-00002-of-00002.safetensors"))
+      atPath: test.folder.file("model-00002-of-00002.safetensors"))
     try test.refuses("model-00002-of-00002.safetensors: cannot be opened")
   }
 
   @Test func folderWithoutWeights() throws {
-    try test.folder.write("config.json", SmallModel().configJSON.utf8)
+    try test.folder.write(Array(SmallModel().configJSON.utf8), "config.json")
     try test.refuses("has neither model.safetensors nor model.safetensors.index.json")
   }
 
   @Test func folderWithoutConfiguration() throws {
     try SmallModel().write(to: test.folder)
-    try FileManager.default.removeItem(atPath: test.folder.path("config.json"))
+    try FileManager.default.removeItem(atPath: test.folder.file("config.json"))
     try test.refuses("config.json: cannot be read")
   }
 
   @Test func elementsOfAnotherType() throws {
     var model = SmallModel()
     model.tensors["model.norm.weight"] = nil
-    try test.folder.write("config.json", model.configJSON.utf8)
-    try model.write(model.tensors.keys.sorted(), to: test.folder.path("model-1.safetensors"))
+    try test.folder.write(Array(model.configJSON.utf8), "config.json")
+    try model.write(model.tensors.keys.sorted(), to: test.folder.file("model-1.safetensors"))
     let writer = try SafetensorsWriter(
-      path: test.folder.path("model-2.safetensors"),
+      path: test.folder.file("model-2.safetensors"),
       tensors: [.init(name: "model.norm.weight", dtype: "I32", shape: [64])])
     try [Int32](repeating: 1, count: 64).withUnsafeBytes { try writer.append($0) }
     try writer.finish()
     var map = model.tensors.mapValues { _ in "model-1.safetensors" }
     map["model.norm.weight"] = "model-2.safetensors"
-    try test.folder.write("model.safetensors.index.json", JSONEncoder().encode(["weight_map": map]))
+    try test.folder.write(
+      Array(JSONEncoder().encode(["weight_map": map])), "model.safetensors.index.json")
     try test.refuses("'model.norm.weight': expected F32, F16 or BF16, found I32")
   }
 
   @Test func damagedTokenizer() throws {
     try SmallModel().write(to: test.folder)
-    try test.folder.write("tokenizer.json", "{}".utf8)
+    try test.folder.write(Array("{}".utf8), "tokenizer.json")
     try test.refuses("tokenizer.json: ")
   }
 

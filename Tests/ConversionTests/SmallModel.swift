@@ -73,21 +73,21 @@ struct SmallModel {
 
   /// Writes `config.json` and the tensors; with more than one shard, an index too.
   func write(to folder: TemporaryFolder, shards: Int = 1) throws {
-    try folder.write("config.json", configJSON.utf8)
+    try folder.write(Array(configJSON.utf8), "config.json")
     let names = tensors.keys.sorted()
     guard shards > 1 else {
-      try write(names, to: folder.path("model.safetensors"))
+      try write(names, to: folder.file("model.safetensors"))
       return
     }
     var map: [String: String] = [:]
     for shard in 0..<shards {
       let file = "model-0000\(shard + 1)-of-0000\(shards).safetensors"
       let part = names.enumerated().filter { $0.offset % shards == shard }.map(\.element)
-      try write(part, to: folder.path(file))
+      try write(part, to: folder.file(file))
       for name in part { map[name] = file }
     }
     let index = try JSONEncoder().encode(["weight_map": map])
-    try folder.write("model.safetensors.index.json", index)
+    try folder.write(Array(index), "model.safetensors.index.json")
   }
 
   func write(_ names: [String], to path: String) throws {

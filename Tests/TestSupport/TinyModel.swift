@@ -16,18 +16,34 @@ public enum TinyModel {
     numKeyValueHeads: 2, headDim: 8, vocabSize: 67, maxPositionEmbeddings: 128, rmsNormEps: 1e-5,
     ropeTheta: 10000, tieWordEmbeddings: true)
 
-  /// The model's weights; `alter` may change the elements of a tensor, by name.
-  public static func weights<S: Kernel>(
-    of type: S.Type = S.self, architecture: Architecture = architecture,
-    alter: (String, [Float]) -> [Float] = { $1 }
-  ) throws -> LlamaWeights<S> {
+  /// The model's weights.
+  public static func weights<S: Kernel>(of type: S.Type = S.self) throws -> LlamaWeights<S> {
+    try variant(bias: false, untied: false)
+  }
+
+  /// The model with q, k and v biases, or with a head of its own; numbers from a fixed stream.
+  public static func variant<S: Kernel>(bias: Bool, untied: Bool) throws -> LlamaWeights<S> {
     let file = try SafetensorsFile(path: folder + "/model.safetensors")
+    var architecture = architecture
+    architecture.attentionBias = bias
+    architecture.tieWordEmbeddings = !untied
+    var random = SplitMix64(seed: 11)
     return try LlamaWeights(architecture: architecture) { (name) throws(WeightError) in
+      if name.hasSuffix(".bias") {
+        let width = name.contains("q_proj") ? 32 : 16
+        return DenseWeight(
+          name: name, rows: 1, columns: width,
+          elements: (0..<width).map { _ in Float(random.uniform() - 0.5) })
+      }
+      if name == "lm_head.weight" {
+        return DenseWeight(
+          name: name, rows: 67, columns: 32,
+          elements: (0..<67 * 32).map { _ in Float(random.uniform() - 0.5) })
+      }
       let tensor = try file.tensor(name)
       let rows = tensor.shape.count == 1 ? 1 : tensor.shape[0]
       return DenseWeight(
-        name: name, rows: rows, columns: tensor.count / rows,
-        elements: alter(name, try file.floats(name)))
+        name: name, rows: rows, columns: tensor.count / rows, elements: try file.floats(name))
     }
   }
 

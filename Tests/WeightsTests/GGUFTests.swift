@@ -10,7 +10,7 @@ import Weights
   init() throws { folder = try TemporaryFolder() }
 
   private func open(_ bytes: [UInt8]) throws -> GGUFFile {
-    try GGUFFile(path: folder.write("case.gguf", bytes))
+    try GGUFFile(path: folder.write(bytes, "case.gguf"))
   }
 
   /// Expects a refusal that names the file and says `text`.
@@ -66,6 +66,9 @@ import Weights
     for (key, value) in integers { #expect(try file.integer(key) == value, "\(key)") }
     #expect(try file.number("a.f32") == 0.5 && file.number("a.f64") == 1)
     #expect(try file.string("a.string") == "héllo")
+    #expect(throws: WeightError.self) { try file.integer("a.string") }
+    #expect(throws: WeightError.self) { try file.number("a.string") }
+    #expect(throws: WeightError.self) { try file.string("missing") }
     guard case .bool(true)? = file.metadata["a.bool"],
       case .array(let strings)? = file.metadata["a.strings"]
     else {
@@ -247,7 +250,7 @@ import Weights
       for flip in [UInt8(0x01), 0x80, 0xff] {
         var bytes = right
         bytes[index] ^= flip
-        let path = try folder.write("case.gguf", bytes)
+        let path = try folder.write(bytes, "case.gguf")
         do {
           let file = try GGUFFile(path: path)
           for tensor in file.tensors { #expect(file.bytes(tensor).count > 0) }

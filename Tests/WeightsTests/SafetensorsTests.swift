@@ -19,7 +19,7 @@ import Weights
     var bytes: [UInt8] = []
     bytes.append(littleEndian: length ?? UInt64(header.count))
     let path = try folder.write(
-      "case.safetensors", bytes + header + [UInt8](repeating: 0, count: data))
+      bytes + header + [UInt8](repeating: 0, count: data), "case.safetensors")
     return try SafetensorsFile(path: path)
   }
 
@@ -42,12 +42,12 @@ import Weights
   }
 
   @Test func fileShorterThanItsLength() throws {
-    let path = try folder.write("case.safetensors", [1, 0, 0])
+    let path = try folder.write([1, 0, 0], "case.safetensors")
     refuses("shorter") { try SafetensorsFile(path: path) }
   }
 
   @Test func emptyFile() throws {
-    let path = try folder.write("case.safetensors", [])
+    let path = try folder.write([], "case.safetensors")
     refuses("shorter") { try SafetensorsFile(path: path) }
   }
 
@@ -220,14 +220,14 @@ import Weights
   }
 
   @Test func missingFile() {
-    refuses("cannot be opened") { try SafetensorsFile(path: folder.path("case.safetensors")) }
+    refuses("cannot be opened") { try SafetensorsFile(path: folder.file("case.safetensors")) }
   }
 
   @Test func everyTruncationIsRefused() throws {
     let whole = try Data(
       contentsOf: URL(filePath: Fixtures.path("golden/tiny/lora_r3.safetensors")))
     for count in stride(from: 0, to: whole.count, by: 97) {
-      let path = try folder.write("case.safetensors", whole.prefix(count))
+      let path = try folder.write(Array(whole.prefix(count)), "case.safetensors")
       #expect(throws: WeightError.self) { try SafetensorsFile(path: path) }
     }
   }
@@ -253,6 +253,12 @@ import Weights
         + "\(tensor("c", "I64", "0", "4,4"))}", data: 4)
     #expect(file.names == ["a", "b", "c"])
     #expect(try file.floats("a").isEmpty)
+  }
+
+  @Test func tensorThatIsNotThere() throws {
+    let file = try file(header: "{}")
+    let error = #expect(throws: WeightError.self) { try file.tensor("z") }
+    #expect(error?.problem == "tensor 'z' is missing")
   }
 
   @Test func floatsOfAnIntegerTensor() throws {

@@ -10,7 +10,7 @@ import Weights
   init() throws { folder = try TemporaryFolder() }
 
   @Test func whatIsWrittenIsRead() throws {
-    let path = folder.path("w.safetensors")
+    let path = folder.file("w.safetensors")
     let values: [Float] = [1, -2.5, .infinity, .leastNonzeroMagnitude]
     let doubles = [Double.pi, -0.0]
     let name = "new\nline \"quoted\" \\ é😀"
@@ -21,10 +21,10 @@ import Weights
         .init(name: "empty", dtype: "BF16", shape: [0]),
       ], metadata: ["format": "pt", "note": name])
     try values.withUnsafeBytes { try writer.append($0) }
-    #expect(try folder.names.contains("w.safetensors") == false, "visible before it is complete")
+    #expect(folder.names.contains("w.safetensors") == false, "visible before it is complete")
     try doubles.withUnsafeBytes { try writer.append($0) }
     try writer.finish()
-    #expect(try folder.names == ["w.safetensors"])
+    #expect(folder.names == ["w.safetensors"])
     let file = try SafetensorsFile(path: path)
     #expect(file.names.first == "z" && Set(file.names) == ["z", name, "empty"])
     #expect(file.metadata == ["format": "pt", "note": name])
@@ -37,7 +37,7 @@ import Weights
   }
 
   @Test func halfPrecisionReadsExactly() throws {
-    let path = folder.path("h.safetensors")
+    let path = folder.file("h.safetensors")
     let writer = try SafetensorsWriter(
       path: path,
       tensors: [
@@ -55,17 +55,17 @@ import Weights
   @Test func anUnfinishedWriterLeavesNothing() throws {
     do {
       let writer = try SafetensorsWriter(
-        path: folder.path("w.safetensors"), tensors: [.init(name: "a", shape: [2])])
+        path: folder.file("w.safetensors"), tensors: [.init(name: "a", shape: [2])])
       try [Float(1)].withUnsafeBytes { try writer.append($0) }
       let error = #expect(throws: WeightError.self) { try writer.finish() }
       #expect(error?.problem == "expected 72 bytes, were given 68")
     }
-    #expect(try folder.names.isEmpty)
+    #expect(folder.names.isEmpty)
   }
 
   @Test func moreBytesThanDescribed() throws {
     let writer = try SafetensorsWriter(
-      path: folder.path("w.safetensors"), tensors: [.init(name: "a", shape: [1])])
+      path: folder.file("w.safetensors"), tensors: [.init(name: "a", shape: [1])])
     let error = #expect(throws: WeightError.self) {
       try [Float(1), 2].withUnsafeBytes { try writer.append($0) }
     }
@@ -80,9 +80,9 @@ import Weights
   func descriptionsThatCannotBeWritten(_ tensors: [(String, String, [Int])]) throws {
     #expect(throws: WeightError.self) {
       try SafetensorsWriter(
-        path: folder.path("w.safetensors"),
+        path: folder.file("w.safetensors"),
         tensors: tensors.map { .init(name: $0.0, dtype: $0.1, shape: $0.2) })
     }
-    #expect(try folder.names.isEmpty)
+    #expect(folder.names.isEmpty)
   }
 }

