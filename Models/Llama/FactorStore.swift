@@ -20,6 +20,7 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
   /// What is stored.
   public let parameters: InnerParameters
   private let weights: LlamaWeights<S>
+  private let arena: Arena
   /// By layer: inputs, and outputs' gradients with that of the block's output.
   private let inputs: [(normed: Matrix<S>, attended: Matrix<S>, middle: Matrix<S>, product: Matrix<S>)]
   private let deltas: [[Matrix<S>]]
@@ -42,6 +43,7 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
     let architecture = weights.architecture
     self.parameters = parameters
     self.weights = weights
+    self.arena = arena
     func make(_ rows: Int, _ columns: Int) -> Matrix<S> {
       arena.matrix(rows, columns, for: .innerStep)
     }

@@ -8,6 +8,7 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
   /// Tokens that each sequence has.
   public private(set) var lengths: [Int]
   /// By layer · sequences + sequence, (capacity, K·d).
+  private let arena: Arena
   private let keys: [Matrix<S>]
   private let values: [Matrix<S>]
 
@@ -16,6 +17,7 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
     let width = architecture.numKeyValueHeads * architecture.headDim
     let count = architecture.numHiddenLayers * sequences
     self.capacity = capacity
+    self.arena = arena
     lengths = Array(repeating: 0, count: sequences)
     keys = (0..<count).map { _ in arena.matrix(capacity, width, for: .kept) }
     values = (0..<count).map { _ in arena.matrix(capacity, width, for: .kept) }

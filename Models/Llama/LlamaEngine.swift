@@ -42,6 +42,7 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
   public let workers: Workers
   /// What the buffers hold.
   public let limits: EngineLimits
+  private let arena: Arena
   let linear: TiledLinear<S>
   let rotary: RotaryTable<S>
   let attentionShape: AttentionShape
@@ -71,6 +72,7 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     self.weights = weights
     self.workers = workers
     self.limits = limits
+    self.arena = arena
     epsilon = S(architecture.rmsNormEps)
     attentionShape = AttentionShape(
       heads: architecture.numAttentionHeads, kvHeads: architecture.numKeyValueHeads,

@@ -67,6 +67,7 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   let keptDeltas: [BlockDeltas<S>]
   /// Gradients of block outputs where deltas are kept, (capacity, D) each.
   let keptOutputDeltas: [Matrix<S>]
+  private let arena: Arena
   let targets: UnsafeMutablePointer<Int32>
   let weights: UnsafeMutablePointer<S>
   let positions: UnsafeMutablePointer<Int32>
@@ -78,6 +79,7 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     let architecture = engine.weights.architecture
     let layers = architecture.numHiddenLayers
     self.engine = engine
+    self.arena = arena
     self.capacity = capacity
     self.hasTangents = hasTangents
     self.policy = policy

@@ -83,10 +83,13 @@ public struct AdapterTensors<S: Scalar>: Sendable {
   public let layout: AdapterLayout
   /// All elements, shape (1, count).
   public let flat: Matrix<S>
+  /// The buffer's owner.
+  private let arena: Arena
 
   /// Zeros in `arena`.
   public init(layout: AdapterLayout, arena: Arena, for component: MemoryComponent) {
     self.layout = layout
+    self.arena = arena
     flat = arena.matrix(1, max(layout.count, 1), for: component)
   }
 

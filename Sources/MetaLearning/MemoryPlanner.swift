@@ -17,6 +17,17 @@ public struct MemoryPlan: Sendable {
   /// What the process takes besides: code, tables, tokenizer.
   public var floor: Int
 
+  /// All values.
+  public init(
+    together: Int, keptBlocks: Int, logitRows: Int, ledger: [MemoryComponent: Int], floor: Int
+  ) {
+    self.together = together
+    self.keptBlocks = keptBlocks
+    self.logitRows = logitRows
+    self.ledger = ledger
+    self.floor = floor
+  }
+
   /// All of it in bytes.
   public var total: Int { ledger.values.reduce(floor, +) }
 }

@@ -65,6 +65,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   private var adapted: [[AdapterTensors<S>]]
   /// By group: v, and v of the step before where there are several (LoRA inner).
   private var directions: [[AdapterTensors<S>]]
+  private let arena: Arena
   private let teacherRows: Matrix<S>?
   private let innerFactors: FactorStore<S>?
   private let outerFactors: FactorStore<S>?
@@ -79,6 +80,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     self.configuration = configuration
     self.adapter = adapter
     self.limits = limits
+    self.arena = arena
     let adapterRank = adapter.layout.maxRank
     engine = LlamaEngine(
       weights: weights, workers: workers,

@@ -30,9 +30,11 @@ public struct AttentionScratch<S: Kernel>: Sendable {
   /// Queries that are in work together.
   static var block: Int { 64 }
   private let parts: [Matrix<S>]
+  private let arena: Arena
 
   /// Room for sequences of up to `rows` tokens.
   public init(rows: Int, arena: Arena) {
+    self.arena = arena
     parts = (0..<4).map { _ in
       arena.matrix(min(Self.block, max(rows, 1)), max(rows, 1), for: .block)
     }

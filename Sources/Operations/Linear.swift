@@ -42,6 +42,7 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   /// The threads that share the work.
   public let workers: Workers
   private let limits: Limits
+  private let arena: Arena
   private let tiles: [Matrix<S>]
   private let decoded: [Matrix<Float>]
   private let scratch: [UnsafeMutableRawBufferPointer]
@@ -51,6 +52,7 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   public init(workers: Workers, limits: Limits, arena: Arena) {
     self.workers = workers
     self.limits = limits
+    self.arena = arena
     let widens = S.self != Float.self
     tiles = (0..<workers.count).map { _ in arena.matrix(1, limits.tileElements, for: .scratch) }
     decoded =

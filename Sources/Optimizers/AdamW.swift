@@ -34,6 +34,7 @@ public final class AdamW<S: Kernel>: @unchecked Sendable {
   /// How many steps were taken.
   public var steps = 0
   private let workers: Workers
+  private let arena: Arena
 
   /// Zero moments for `count` parameters.
   public init(
@@ -41,6 +42,7 @@ public final class AdamW<S: Kernel>: @unchecked Sendable {
   ) {
     self.configuration = configuration
     self.workers = workers
+    self.arena = arena
     first = arena.matrix(1, max(count, 1), for: .optimizer)
     second = arena.matrix(1, max(count, 1), for: .optimizer)
   }

@@ -5,7 +5,7 @@
 /// A row-major view of scalars that an ``Arena`` owns. Copies share the elements.
 ///
 /// Shape (rows, columns); consecutive rows are `stride` elements apart. The view is valid as long
-/// as the arena that made it. Concurrent writers must write to disjoint parts.
+/// as the arena that made it: whoever keeps a view keeps its arena. Concurrent writers must write to disjoint parts.
 public struct Matrix<S: Scalar>: @unchecked Sendable {
   /// The number of rows.
   public let rows: Int
