@@ -87,13 +87,20 @@ let package = Package(
       ["Conversion", "Weights", "Text", "Storage", "MetaLearning"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
-      ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights", "CCodec", "CLZ4"]),
-    executable("imprint-bench", path: "Benchmarks/imprint-bench", ["BenchmarkSuites", "MetaLearning", "Llama", "LoRA", "Storage", "Text", "Weights"]),
+      [
+        "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights",
+        "CCodec", "CLZ4",
+      ]),
+    executable(
+      "imprint-bench", path: "Benchmarks/imprint-bench",
+      ["BenchmarkSuites", "MetaLearning", "Llama", "LoRA", "Storage", "Text", "Weights"]),
 
     // Tests.
     .target(
       name: "TestSupport",
-      dependencies: ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "CCodec"], path: "Tests/TestSupport",
+      dependencies: [
+        "MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "CCodec",
+      ], path: "Tests/TestSupport",
       swiftSettings: swift),
     test("StorageTests", ["Storage"]),
     test("OperationsTests", ["Operations", "Storage"]),
@@ -101,7 +108,9 @@ let package = Package(
     test("TextTests", ["Text"]),
     test("ConversionTests", ["Conversion", "Weights", "Text"]),
     test("LlamaTests", ["Llama", "LoRA", "Operations", "Weights", "Storage"]),
-    test("MetaLearningTests", ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
+    test(
+      "MetaLearningTests",
+      ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
     test("ToolTests", ["imprint", "imprint-tools", "imprint-bench", "Weights", "Text"]),
   ],
   cLanguageStandard: .c17

@@ -25,7 +25,8 @@ struct Codec: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let rows = try CodecSuite(count: weights).run(file: try model.map { try WeightFile(path: $0) })
+      let rows = try CodecSuite(count: weights).run(
+        file: try model.map { try WeightFile(path: $0) })
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -22,7 +22,8 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
   private let weights: LlamaWeights<S>
   private let arena: Arena
   /// By layer: inputs, and outputs' gradients with that of the block's output.
-  private let inputs: [(normed: Matrix<S>, attended: Matrix<S>, middle: Matrix<S>, product: Matrix<S>)]
+  private let inputs:
+    [(normed: Matrix<S>, attended: Matrix<S>, middle: Matrix<S>, product: Matrix<S>)]
   private let deltas: [[Matrix<S>]]
   /// By norm, (groups, D).
   private let normGradients: [Matrix<S>]

@@ -86,8 +86,9 @@ public struct EmbeddingChange<S: Kernel>: Sendable {
   public init(_ update: LowRankUpdate<S>) {
     self.update = update
     uses =
-      if case .oneHot(let ids) = update.up { Dictionary(grouping: ids.indices, by: { ids[$0] }) }
-      else { [:] }
+      if case .oneHot(let ids) = update.up {
+        Dictionary(grouping: ids.indices, by: { ids[$0] })
+      } else { [:] }
   }
 
   /// target += the change of the embedding of `id`; target has shape (1, D).

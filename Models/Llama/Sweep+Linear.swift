@@ -89,7 +89,9 @@ extension Sweep {
         add(bias, scale: 1, to: output.primal.rows(chunk))
       }
       for change in parameters.biases[index] {
-        add(change.values, scale: change.scale, to: output.primal.rows(chunk.clamped(to: change.rows)))
+        add(
+          change.values, scale: change.scale, to: output.primal.rows(chunk.clamped(to: change.rows))
+        )
       }
     }
     if lanes.contains(.tangent), let tangent = output.tangent, let direction {

@@ -74,7 +74,8 @@ public struct AdapterFile {
     for (short, name) in names where short.hasSuffix(".lora_A") {
       let shape = try file.tensor(name).shape
       guard shape.count == 2, shape[0] > 0 else {
-        throw WeightError(path: file.path, "tensor '\(name)': expected shape (r, in), found \(shape)")
+        throw WeightError(
+          path: file.path, "tensor '\(name)': expected shape (r, in), found \(shape)")
       }
       ranks[String(short.dropLast(7))] = shape[0]
     }
@@ -134,7 +135,8 @@ public struct AdapterFile {
       }
     }
     let writer = try SafetensorsWriter(
-      path: path, tensors: tensors.map(\.0), metadata: metadata.merging(["format": "pt"]) { a, _ in a })
+      path: path, tensors: tensors.map(\.0),
+      metadata: metadata.merging(["format": "pt"]) { a, _ in a })
     for (_, values) in tensors {
       let floats = values.elements.map { Float($0) }
       let failure = floats.withUnsafeBytes { bytes -> WeightError? in

@@ -48,7 +48,8 @@ extension MetaGradient {
     let innerLosses = try adapt(innerPlan)
     let queries = GroupedBatch(queriesOf: groups, target: .gold, weight: 1)
     let adapted = try score(queries, adaptedParameters(for: queries))
-    let after = try innerPlan.batch.count <= limits.outerRows
+    let after =
+      try innerPlan.batch.count <= limits.outerRows
       ? score(innerPlan, adaptedParameters(for: innerPlan)) : []
     let unprompted = try score(queries, unadaptedParameters(rows: queries.batch.count))
     let prompts = GroupedBatch(promptsOf: groups, weight: 1)

@@ -152,7 +152,8 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
       let step = TiledLinear.tileRows(of: weight)
       func boundary(_ row: Int) -> Int {
         let inside = min(max(row - offset, 0), weight.rows)
-        return min((inside + weight.blockRows - 1) / weight.blockRows * weight.blockRows, weight.rows)
+        return min(
+          (inside + weight.blockRows - 1) / weight.blockRows * weight.blockRows, weight.rows)
       }
       var row = boundary(first)
       let end = boundary(last)

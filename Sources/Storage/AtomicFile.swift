@@ -68,7 +68,8 @@ public final class AtomicFile {
     var done = 0
     while done < bytes.count {
       let written = pwrite(
-        descriptor, bytes.baseAddress.unsafelyUnwrapped + done, bytes.count - done, off_t(offset + done))
+        descriptor, bytes.baseAddress.unsafelyUnwrapped + done, bytes.count - done,
+        off_t(offset + done))
       if written < 0 {
         if errno == EINTR { continue }
         throw .system(path, "cannot be written")

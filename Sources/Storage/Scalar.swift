@@ -13,6 +13,7 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
 }
 
 extension Float: Scalar {
+  /// Calls `cblas_sgemm`.
   @inlinable
   public static func gemm(
     transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
@@ -24,6 +25,7 @@ extension Float: Scalar {
 }
 
 extension Double: Scalar {
+  /// Calls `cblas_dgemm`.
   @inlinable
   public static func gemm(
     transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,

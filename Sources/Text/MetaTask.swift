@@ -75,7 +75,8 @@ public enum TaskFile {
         } else {
           guard let text else { throw refuse("field '\(name)' is missing") }
           guard let tokenizer else {
-            throw refuse("field '\(name)' is text, but the model has no tokenizer: give '\(name)_ids'")
+            throw refuse(
+              "field '\(name)' is text, but the model has no tokenizer: give '\(name)_ids'")
           }
           ids = tokenizer.encode(text)
         }

@@ -24,7 +24,8 @@ extension Architecture {
     guard numAttentionHeads % numKeyValueHeads == 0 else {
       throw WeightError(
         path: path,
-        "num_key_value_heads: expected a divisor of \(numAttentionHeads), found \(numKeyValueHeads)")
+        "num_key_value_heads: expected a divisor of \(numAttentionHeads), found \(numKeyValueHeads)"
+      )
     }
     guard headDim % 2 == 0 else {
       throw WeightError(path: path, "head_dim: expected an even number, found \(headDim)")

@@ -120,7 +120,8 @@ public final class WeightFile: Sendable {
         guard entry.offset == next else {
           throw WeightError(
             path: path,
-            "tensor '\(tensor.name)' block \(block): expected offset \(next), found \(entry.offset)")
+            "tensor '\(tensor.name)' block \(block): expected offset \(next), found \(entry.offset)"
+          )
         }
         try tensor.check(block: block, always: true)
         next += entry.size

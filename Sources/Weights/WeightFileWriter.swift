@@ -86,7 +86,8 @@ public final class WeightFileWriter {
     let rows = bytes.count / rowBytes
     guard bytes.count % rowBytes == 0, rows <= tensor.rows - rowsDone else {
       throw WeightError(
-        path: file.path, "tensor '\(tensor.name)': expected whole rows, no more than \(tensor.rows)")
+        path: file.path, "tensor '\(tensor.name)': expected whole rows, no more than \(tensor.rows)"
+      )
     }
     var offset = 0
     let blockBytes = tensor.blockRows * rowBytes
@@ -133,7 +134,8 @@ public final class WeightFileWriter {
     guard current == tensors.count else {
       throw WeightError(
         path: file.path,
-        "tensor '\(tensors[current].name)': expected \(tensors[current].rows) rows, found \(rowsDone)")
+        "tensor '\(tensors[current].name)': expected \(tensors[current].rows) rows, found \(rowsDone)"
+      )
     }
     let tableSection = WeightFileHeader.Section(
       offset: file.count, size: table.count, checksum: cc_crc32c(0, table, table.count))

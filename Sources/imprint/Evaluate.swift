@@ -49,7 +49,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Threads (default: all processors).")
   var threads: Int?
 
-  @Option(help: "Write the report as JSON to this file ('-' for standard output instead of the table).")
+  @Option(
+    help: "Write the report as JSON to this file ('-' for standard output instead of the table).")
   var json: String?
 
   @Flag(name: .shortAndLong, help: "Print nothing but the result.")

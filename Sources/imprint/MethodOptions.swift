@@ -1,7 +1,7 @@
 public import ArgumentParser
+public import Llama
 import LoRA
 public import MetaLearning
-public import Llama
 
 /// Flags of the inner step, shared by the subcommands.
 struct MethodOptions: ParsableArguments {
@@ -36,7 +36,9 @@ struct MethodOptions: ParsableArguments {
   func configuration(_ base: MetaConfiguration?) -> MetaConfiguration {
     var result = base ?? MetaConfiguration()
     if let inner {
-      if base == nil || base?.inner != inner { result.innerLearningRate = inner == .lora ? 0.1 : 0.01 }
+      if base == nil || base?.inner != inner {
+        result.innerLearningRate = inner == .lora ? 0.1 : 0.01
+      }
       result.inner = inner
     }
     if let innerParameters { result.innerParameters = innerParameters }
@@ -65,7 +67,8 @@ struct AdapterOptions: ParsableArguments {
   func validate() throws {
     guard (1...4096).contains(rank) else { throw ValidationError("--rank must be 1 to 4096.") }
     guard alpha > 0, alpha.isFinite else { throw ValidationError("--alpha must be positive.") }
-    for name in targetModules where !LinearKind.allCases.contains(where: { $0.moduleName == name }) {
+    for name in targetModules where !LinearKind.allCases.contains(where: { $0.moduleName == name })
+    {
       let known = LinearKind.allCases.map(\.moduleName).joined(separator: " ")
       throw ValidationError("--target-modules: '\(name)' is none of \(known).")
     }

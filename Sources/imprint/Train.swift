@@ -11,7 +11,8 @@ import Weights
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Meta-train an adapter: one gradient step on a context shall do what its prompt does.",
+    abstract:
+      "Meta-train an adapter: one gradient step on a context shall do what its prompt does.",
     discussion: """
       Writes a run folder: the configuration, metrics as JSON Lines, a checkpoint, and the adapter \
       in PEFT's layout.
@@ -112,7 +113,9 @@ struct Train: ParsableCommand {
     if outer == .full {
       throw ValidationError("--outer full is not available: train an adapter with --outer lora.")
     }
-    if epochs != nil, steps != nil { throw ValidationError("--epochs and --steps exclude each other.") }
+    if epochs != nil, steps != nil {
+      throw ValidationError("--epochs and --steps exclude each other.")
+    }
     for (name, value) in [
       ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
       ("--contexts-per-update", contextsPerUpdate), ("--lm-batch-size", lmBatchSize),

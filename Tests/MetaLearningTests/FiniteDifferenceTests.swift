@@ -29,10 +29,12 @@ import Testing
       name: "LoRA inner, two models in a sweep, K = 2", configuration: .init(), contexts: 2,
       groups: 2, policy: .all(layers: 2)),
     Case(
-      name: "LoRA inner, 3 steps, lean", configuration: .init(innerLearningRate: 0.02, innerSteps: 3), contexts: 1,
+      name: "LoRA inner, 3 steps, lean",
+      configuration: .init(innerLearningRate: 0.02, innerSteps: 3), contexts: 1,
       groups: 2, policy: .lean),
     Case(
-      name: "LoRA inner, 2 steps, kept", configuration: .init(innerLearningRate: 0.02, innerSteps: 2), contexts: 2,
+      name: "LoRA inner, 2 steps, kept",
+      configuration: .init(innerLearningRate: 0.02, innerSteps: 2), contexts: 2,
       groups: 1, policy: .all(layers: 2)),
     Case(
       name: "LoRA inner, teacher, K = 2", configuration: .init(target: .teacher), contexts: 2,
@@ -85,7 +87,9 @@ import Testing
     let direction = start.map { _ in random.uniform() * 2 - 1 }
     let waste = AdapterTensors<Double>(layout: adapter.layout, arena: arena, for: .gradient)
     func loss(_ t: Double) throws -> Double {
-      for index in start.indices { adapter.flat.pointer[index] = start[index] + t * direction[index] }
+      for index in start.indices {
+        adapter.flat.pointer[index] = start[index] + t * direction[index]
+      }
       return try meta.accumulate(groups, weight: weight, into: waste)
         .reduce(0) { $0 + $1.outerLoss * weight }
     }
@@ -137,7 +141,9 @@ import Testing
     var random = SplitMix64(seed: 5)
     let direction = start.map { _ in random.uniform() * 2 - 1 }
     func loss(_ t: Double) throws -> Double {
-      for index in start.indices { adapter.flat.pointer[index] = start[index] + t * direction[index] }
+      for index in start.indices {
+        adapter.flat.pointer[index] = start[index] + t * direction[index]
+      }
       return try meta.accumulate(loss: batch, into: waste)
     }
     let expected = (try loss(1e-5) - loss(-1e-5)) / 2e-5

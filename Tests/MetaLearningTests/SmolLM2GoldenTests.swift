@@ -50,7 +50,9 @@ struct SmolLM2GoldenTests {
   /// The gradients themselves are not in the repository: norms of every tensor, the first entries
   /// of eight of them, and losses are. Agreement of all of these bounds the relative L2 loosely;
   /// `imprint-bench gradient` measures it where the reference files are.
-  @Test(.enabled(if: RealModel.adapter != nil, "the reference's adapter is not there"), arguments: cases)
+  @Test(
+    .enabled(if: RealModel.adapter != nil, "the reference's adapter is not there"), arguments: cases
+  )
   func gradient(_ test: Case) throws {
     let golden = try Golden(path: Fixtures.path("golden/golden.json"))
     let expected = try #require(
@@ -88,7 +90,8 @@ struct SmolLM2GoldenTests {
         #expect(abs(found - reference) < 2e-3 * reference, "\(name)")
         let scale = reference / Double(tensor.count).squareRoot()
         for (index, value) in (expected.head[name] ?? []).enumerated() {
-          #expect(abs(Double(tensor.pointer[index]) - value) < 1e-2 * (scale + abs(value)), "\(name)")
+          #expect(
+            abs(Double(tensor.pointer[index]) - value) < 1e-2 * (scale + abs(value)), "\(name)")
         }
       }
     }

@@ -77,7 +77,8 @@ import Testing
   }
 
   /// What is planned is what is allocated, component by component.
-  @Test(arguments: [InnerStep.lora, .full]) func thePlanIsWhatIsAllocated(_ inner: InnerStep) throws {
+  @Test(arguments: [InnerStep.lora, .full]) func thePlanIsWhatIsAllocated(_ inner: InnerStep) throws
+  {
     let golden = try Golden(path: TinyModel.folder + "/golden.json")
     let groups = ["t0", "t1", "t2"].compactMap { golden.group($0) }
     let weights: LlamaWeights<Float> = try TinyModel.weights()

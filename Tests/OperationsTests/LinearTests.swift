@@ -91,7 +91,9 @@ import Weights
         for out in 0..<5 {
           var sum = 0.0
           for rank in 0..<3 {
-            for column in 0..<4 { sum += 2 * x[row, column] * down[rank, column] * dense[out, rank] }
+            for column in 0..<4 {
+              sum += 2 * x[row, column] * down[rank, column] * dense[out, rank]
+            }
           }
           #expect(abs(y[row, out] - (row == 1 || row == 2 ? sum : 0)) < 1e-12)
         }

@@ -3,7 +3,8 @@ import Foundation
 /// Where test files find their data.
 public enum Fixtures {
   /// The folder `Tests/Fixtures`.
-  public static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+  public static let folder =
+    URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().path(percentEncoded: false) + "Fixtures/"
   /// The root of the checkout.
   public static let root = URL(filePath: #filePath).deletingLastPathComponent()

@@ -18,7 +18,9 @@ public enum HostileHeader {
     let changed = Array(header.replacingCharacters(in: range, with: replacement).utf8)
     var result = Array(file[..<start]) + changed
     func put(_ value: Int, _ bytes: Int, at offset: Int) {
-      for index in 0..<bytes { result[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+      for index in 0..<bytes {
+        result[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
+      }
     }
     put(result.count, 8, at: 16)
     put(changed.count, 8, at: 32)

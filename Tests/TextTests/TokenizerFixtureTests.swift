@@ -78,7 +78,9 @@ import Text
   @Test func damagedSerialisedFormsAreRefused() throws {
     let bytes = try Self.tokenizer("llama3").serialized()
     for length in stride(from: 0, to: bytes.count, by: 97) {
-      #expect(throws: TokenizerError.self) { try Tokenizer(serialized: Array(bytes.prefix(length))) }
+      #expect(throws: TokenizerError.self) {
+        try Tokenizer(serialized: Array(bytes.prefix(length)))
+      }
     }
     // Every word of the start, and some of the tables, with wild values: no trap.
     for offset in Array(stride(from: 0, to: 200, by: 4)) + [2000, 4000, bytes.count - 4000] {

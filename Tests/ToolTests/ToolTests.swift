@@ -18,7 +18,9 @@ struct Tool {
   static func find(_ name: String) -> URL {
     for base in [".build/release", ".build/debug"] {
       let url = URL(filePath: Fixtures.root + base + "/" + name)
-      if FileManager.default.isExecutableFile(atPath: url.path(percentEncoded: false)) { return url }
+      if FileManager.default.isExecutableFile(atPath: url.path(percentEncoded: false)) {
+        return url
+      }
     }
     return folder.appending(path: name)
   }
@@ -194,7 +196,8 @@ struct Tool {
     #expect(try problem("").contains("holds no task"))
     #expect(try problem("{").contains("line 1"))
     #expect(try problem("{\"context_ids\": [1, 2]}\n").contains("separator_ids"))
-    let start = "{\"separator_ids\": [1], \"query_ids\": [1], \"response_ids\": [1], \"context_ids\": "
+    let start =
+      "{\"separator_ids\": [1], \"query_ids\": [1], \"response_ids\": [1], \"context_ids\": "
     #expect(try problem(start + "[1]}").contains("field 'context'"))
     #expect(try problem(start + "[1, 67]}").contains("outside the vocabulary"))
     #expect(try problem(start + "\"x\"}").contains("context_ids"))
