@@ -30,9 +30,11 @@ CC_CLONES static void from_q8_0(const uint8_t *s, float *t, size_t n) {
 CC_CLONES static void from_q4_0(const uint8_t *s, float *t, size_t n) {
   for (size_t b = 0; b < n / 32; b++, s += 18, t += 32) {
     float d = cc_f16_f32(cc_load_u16(s));
-    const uint8_t *q = s + 2;
-    for (int j = 0; j < 16; j++) t[j] = (float)((q[j] & 15) - 8) * d;
-    for (int j = 0; j < 16; j++) t[j + 16] = (float)((q[j] >> 4) - 8) * d;
+    // Nibbles first, so that each loop is one conversion that the compiler vectorises.
+    int8_t q[32];
+    for (int j = 0; j < 16; j++) q[j] = (int8_t)((s[2 + j] & 15) - 8);
+    for (int j = 0; j < 16; j++) q[j + 16] = (int8_t)((s[2 + j] >> 4) - 8);
+    for (int j = 0; j < 32; j++) t[j] = (float)q[j] * d;
   }
 }
 
@@ -189,16 +191,20 @@ CC_CLONES static void from_q6_K(const uint8_t *s, float *t, size_t n) {
     const int8_t *scales = (const int8_t *)(s + 192);
     float d = cc_f16_f32(cc_load_u16(s + 208));
     for (int half = 0; half < 2; half++, t += 128, low += 64, high += 32, scales += 8) {
-      for (int j = 0; j < 32; j++) {
-        int part = j / 16;
-        int q1 = (int)((low[j] & 15) | (high[j] & 3) << 4) - 32;
-        int q2 = (int)((low[j + 32] & 15) | (high[j] >> 2 & 3) << 4) - 32;
-        int q3 = (int)((low[j] >> 4) | (high[j] >> 4 & 3) << 4) - 32;
-        int q4 = (int)((low[j + 32] >> 4) | (high[j] >> 6) << 4) - 32;
-        t[j] = d * (float)scales[part] * (float)q1;
-        t[j + 32] = d * (float)scales[part + 2] * (float)q2;
-        t[j + 64] = d * (float)scales[part + 4] * (float)q3;
-        t[j + 96] = d * (float)scales[part + 6] * (float)q4;
+      // One output run of 16 a loop, so that its scale is a constant.
+      for (int part = 0; part < 2; part++) {
+        const uint8_t *l = low + 16 * part, *h = high + 16 * part;
+        float *r = t + 16 * part;
+        float d1 = d * (float)scales[part], d2 = d * (float)scales[part + 2];
+        float d3 = d * (float)scales[part + 4], d4 = d * (float)scales[part + 6];
+        for (int j = 0; j < 16; j++)
+          r[j] = d1 * (float)((int)((l[j] & 15) | (h[j] & 3) << 4) - 32);
+        for (int j = 0; j < 16; j++)
+          r[j + 32] = d2 * (float)((int)((l[j + 32] & 15) | (h[j] >> 2 & 3) << 4) - 32);
+        for (int j = 0; j < 16; j++)
+          r[j + 64] = d3 * (float)((int)((l[j] >> 4) | (h[j] >> 4 & 3) << 4) - 32);
+        for (int j = 0; j < 16; j++)
+          r[j + 96] = d4 * (float)((int)((l[j + 32] >> 4) | (h[j] >> 6) << 4) - 32);
       }
     }
   }

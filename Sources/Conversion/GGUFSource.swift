@@ -1,31 +1,43 @@
-import Text
 import Weights
 
 /// A model in a GGUF file, with llama.cpp's names and its order of query and key rows.
 struct GGUFSource: ModelSource {
-  private let file: GGUFFile
+  let file: GGUFFile
   let architecture: Architecture
   let tensors: [SourceTensor]
+  var paths: [String] { [file.path] }
 
   init(path: String) throws(WeightError) {
     let file = try GGUFFile(path: path)
+    if file.metadata["split.count"] != nil, try file.integer("split.count") > 1 {
+      throw WeightError(
+        path: path, "split.count: a model in several GGUF files is not read; join them first")
+    }
     let architecture = try Self.architecture(file)
     let byName = Dictionary(file.tensors.map { ($0.name, $0) }) { first, _ in first }
     var tensors: [SourceTensor] = []
+    // The rotary factors are in the architecture.
+    var used: Set = ["rope_freqs.weight"]
     for expected in ExpectedTensors.list(architecture) {
       let name = Self.name(of: expected.name)
       guard let tensor = byName[name] else {
-        throw WeightError(path: path, "tensor '\(name)' is missing")
+        throw WeightError(
+          path: path,
+          "tensor '\(name)' is missing: expected shape (\(expected.rows), \(expected.columns))")
       }
+      used.insert(name)
       let rows = tensor.shape.dropLast().reduce(1, *)
       guard rows == expected.rows, tensor.shape.last == expected.columns else {
         throw WeightError(
           path: path,
-          "tensor '\(name)': expected shape (\(expected.rows), \(expected.columns)), found \(tensor.shape)"
-        )
+          "tensor '\(name)': expected shape (\(expected.rows), \(expected.columns)), found "
+            + "\(tensor.shape)")
       }
       tensors.append(Self.tensor(file, tensor, expected, architecture))
     }
+    // llama.cpp passes over the rotary tables of old files, too.
+    let names = file.tensors.map(\.name).filter { !$0.hasSuffix(".attn_rot_embd.weight") }
+    try ExpectedTensors.refuseOthers(names, used: used, architecture: architecture, path: path)
     self.file = file
     self.architecture = architecture
     self.tensors = tensors
@@ -121,6 +133,11 @@ struct GGUFSource: ModelSource {
         path: path,
         "\(kind).rope.scaling.type: '\(String(decoding: scaling, as: UTF8.self))' is not supported")
     }
+    // What older files say instead of a scaling type.
+    let linear = "\(kind).rope.scale_linear"
+    if file.metadata[linear] != nil, try file.number(linear) != 1 {
+      throw WeightError(path: path, "\(linear): only 1 is supported")
+    }
     guard let embedding = file.tensors.first(where: { $0.name == "token_embd.weight" }) else {
       throw WeightError(path: path, "tensor 'token_embd.weight' is missing")
     }
@@ -174,43 +191,5 @@ struct GGUFSource: ModelSource {
     }
     throw WeightError(
       path: file.path, "tensor 'rope_freqs.weight': its factors are not those of a Llama 3 scaling")
-  }
-
-  func tokenizer() throws(WeightError) -> [UInt8]? {
-    guard file.metadata["tokenizer.ggml.model"] != nil else { return nil }
-    func optional(_ key: String) throws(WeightError) -> Int? {
-      file.metadata["tokenizer.ggml." + key] == nil
-        ? nil : try file.integer("tokenizer.ggml." + key)
-    }
-    func strings(_ key: String) -> [[UInt8]] {
-      guard case .array(let values)? = file.metadata["tokenizer.ggml." + key] else { return [] }
-      return values.compactMap { if case .string(let bytes) = $0 { bytes } else { nil } }
-    }
-    func numbers(_ key: String) -> [Double] {
-      guard case .array(let values)? = file.metadata["tokenizer.ggml." + key] else { return [] }
-      return values.compactMap {
-        switch $0 {
-        case .number(let value): value
-        case .integer(let value): Double(value)
-        default: nil
-        }
-      }
-    }
-    func flag(_ key: String) -> Bool? {
-      if case .bool(let value)? = file.metadata["tokenizer.ggml." + key] { value } else { nil }
-    }
-    let pre =
-      file.metadata["tokenizer.ggml.pre"] == nil ? nil : try file.string("tokenizer.ggml.pre")
-    let metadata = GGUFTokenizerMetadata(
-      model: try file.string("tokenizer.ggml.model"), pre: pre, tokens: strings("tokens"),
-      scores: numbers("scores"), types: numbers("token_type").map { Int($0) },
-      merges: strings("merges"), bosId: try optional("bos_token_id"),
-      eosId: try optional("eos_token_id"), unknownId: try optional("unknown_token_id"),
-      addsBos: flag("add_bos_token"), addsSpacePrefix: flag("add_space_prefix"))
-    do {
-      return try Tokenizer(gguf: metadata).serialized()
-    } catch {
-      throw WeightError(path: file.path, error.description)
-    }
   }
 }

@@ -8,71 +8,70 @@ struct HuggingFaceSource: ModelSource {
   private let folder: String
   let architecture: Architecture
   let tensors: [SourceTensor]
+  let paths: [String]
 
   /// The model in `folder`; `file` is its only safetensors file, where that is what was named.
+  ///
+  /// Throws ``WeightError`` naming the file and the field or the tensor that is missing, superfluous
+  /// or wrong, and what was expected.
   init(folder: String, file: String? = nil) throws(WeightError) {
     let configPath = folder + "/config.json"
-    let generation = try? Self.read(folder + "/generation_config.json")
+    let generationPath = folder + "/generation_config.json"
     var architecture = try HuggingFaceConfiguration.architecture(
-      json: try Self.read(configPath), generation: generation, path: configPath)
-    let shards = try Self.shards(folder, file)
-    func find(_ name: String) -> (file: SafetensorsFile, tensor: SafetensorsTensor)? {
-      for shard in shards {
-        if let tensor = shard.tensors[name] { return (shard, tensor) }
-      }
-      return nil
-    }
-    // Older files leave out the first part of the names.
-    let prefix = find("model.norm.weight") == nil && find("norm.weight") != nil ? "model." : ""
-    func source(_ name: String) -> String {
-      name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
-    }
-    var embeddingName = source("model.embed_tokens.weight")
-    if architecture.tieWordEmbeddings, let head = find("lm_head.weight") {
-      if let embedding = find(embeddingName) {
-        let same =
-          head.tensor.dtype == embedding.tensor.dtype
-          && head.file.bytes(head.tensor).elementsEqual(embedding.file.bytes(embedding.tensor))
-        // A head of its own is what the file says, whatever the configuration does.
-        if !same { architecture.tieWordEmbeddings = false }
-      } else {
-        embeddingName = "lm_head.weight"
-      }
-    }
+      json: try Self.read(configPath),
+      generation: Self.exists(generationPath) ? try Self.read(generationPath) : nil,
+      path: configPath)
+    let files = try SafetensorsSet(folder: folder, file: file)
+    let names = TensorNames(files, architecture: &architecture)
     var tensors: [SourceTensor] = []
+    var used: Set<String> = []
     for expected in ExpectedTensors.list(architecture) {
-      let name =
-        expected.name == "model.embed_tokens.weight" ? embeddingName : source(expected.name)
-      guard let (file, tensor) = find(name) else {
-        throw WeightError(path: folder, "tensor '\(name)' is missing")
-      }
-      let shape = tensor.shape.count == 1 ? [1] + tensor.shape : tensor.shape
-      guard shape == [expected.rows, expected.columns] else {
+      let name = names.source(expected.name)
+      guard let (file, tensor) = files.find(name) else {
+        let why = expected.name == "lm_head.weight" ? " and tie_word_embeddings is false" : ""
         throw WeightError(
-          path: file.path,
-          "tensor '\(name)': expected shape (\(expected.rows), \(expected.columns)), found \(tensor.shape)"
-        )
+          path: file ?? folder,
+          "tensor '\(name)' is missing\(why): expected shape (\(expected.rows), "
+            + "\(expected.columns))")
       }
-      guard let type = Self.type(tensor.dtype) else {
-        throw WeightError(
-          path: file.path,
-          "tensor '\(name)': expected F32, F16 or BF16, found \(tensor.dtype)")
-      }
-      let bytes = file.bytes(tensor)
-      let stored = FloatStream.storedType(type, bytes)
-      tensors.append(
-        SourceTensor(
-          description: TensorDescription(
-            name: expected.name, type: stored, rows: expected.rows, columns: expected.columns)
-        ) { body throws(WeightError) in
-          _ = file.path
-          try FloatStream.rows(
-            bytes, type: type, stored: stored, rowBytes: expected.columns * type.blockBytes, body)
-        })
+      used.insert(name)
+      tensors.append(try Self.tensor(name, tensor, file, expected))
     }
+    try ExpectedTensors.refuseOthers(
+      files.names.filter { !names.isIgnored($0) }, used: used, architecture: architecture,
+      path: file ?? folder)
     self.folder = folder
     self.architecture = architecture
     self.tensors = tensors
+    paths = files.paths + [configPath, generationPath, folder + "/tokenizer.json"]
+  }
+
+  private static func tensor(
+    _ name: String, _ tensor: SafetensorsTensor, _ file: SafetensorsFile,
+    _ expected: (name: String, rows: Int, columns: Int)
+  ) throws(WeightError) -> SourceTensor {
+    let shape = tensor.shape.count == 1 ? [1] + tensor.shape : tensor.shape
+    guard shape == [expected.rows, expected.columns] else {
+      throw WeightError(
+        path: file.path,
+        "tensor '\(name)': expected shape (\(expected.rows), \(expected.columns)), found "
+          + "\(tensor.shape)")
+    }
+    guard let type = Self.type(tensor.dtype) else {
+      throw WeightError(
+        path: file.path, "tensor '\(name)': expected F32, F16 or BF16, found \(tensor.dtype)")
+    }
+    let bytes = file.bytes(tensor)
+    let stored = FloatStream.storedType(type, bytes)
+    return SourceTensor(
+      description: TensorDescription(
+        name: expected.name, type: stored, rows: expected.rows, columns: expected.columns)
+    ) { body throws(WeightError) in
+      // The file stays mapped as long as its bytes are read.
+      _ = file.path
+      try FloatStream.rows(
+        bytes, type: type, stored: stored, rowBytes: expected.columns * type.blockBytes, body)
+    }
   }
 
   private static func type(_ dtype: String) -> WeightType? {
@@ -92,53 +91,18 @@ struct HuggingFaceSource: ModelSource {
     }
   }
 
-  private struct Index: Decodable {
-    var weight_map: [String: String]
-  }
-
-  private static func shards(
-    _ folder: String, _ file: String?
-  ) throws(WeightError) -> [SafetensorsFile] {
-    if let file { return [try SafetensorsFile(path: file)] }
-    let single = folder + "/model.safetensors"
-    if FileManager.default.fileExists(atPath: single) {
-      return [try SafetensorsFile(path: single)]
-    }
-    let indexPath = folder + "/model.safetensors.index.json"
-    guard FileManager.default.fileExists(atPath: indexPath) else {
-      throw WeightError(
-        path: folder, "has neither model.safetensors nor model.safetensors.index.json")
-    }
-    let index: Index
-    do {
-      index = try JSONDecoder().decode(Index.self, from: Data(try read(indexPath)))
-    } catch let error as WeightError {
-      throw error
-    } catch {
-      throw WeightError(path: indexPath, "expected an object with 'weight_map'")
-    }
-    var shards: [SafetensorsFile] = []
-    for name in Set(index.weight_map.values).sorted() {
-      guard !name.contains("/") else {
-        throw WeightError(path: indexPath, "weight_map: '\(name)' is not a file of the folder")
-      }
-      shards.append(try SafetensorsFile(path: "\(folder)/\(name)"))
-    }
-    return shards
+  private static func exists(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: path)
   }
 
   func tokenizer() throws(WeightError) -> [UInt8]? {
     let path = folder + "/tokenizer.json"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    guard Self.exists(path) else { return nil }
+    let bytes = try Self.read(path)
     do {
-      let bytes = try Self.read(path)
       return try Tokenizer(tokenizerJSON: Data(bytes)).serialized()
-    } catch let error as TokenizerError {
-      throw WeightError(path: path, error.description)
-    } catch let error as WeightError {
-      throw error
     } catch {
-      throw WeightError(path: path, "cannot be read")
+      throw WeightError(path: path, error.description)
     }
   }
 }

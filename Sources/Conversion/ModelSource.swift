@@ -15,6 +15,8 @@ public struct SourceTensor {
 
 /// A model in someone else's format.
 public protocol ModelSource {
+  /// The files that the model is read from: none of them can be the output.
+  var paths: [String] { get }
   /// The shape of the model.
   var architecture: Architecture { get }
   /// The tensors in the order in which a sweep uses them.
@@ -25,6 +27,19 @@ public protocol ModelSource {
 
 /// The names and shapes of the tensors that an architecture needs, in order of use.
 enum ExpectedTensors {
+  /// Refuses a model with tensors that nothing would use: what they change would be lost.
+  ///
+  /// Throws ``WeightError`` naming the first of `names` that is not in `used`.
+  static func refuseOthers(
+    _ names: [String], used: Set<String>, architecture: Architecture, path: String
+  ) throws(WeightError) {
+    guard let other = names.first(where: { !used.contains($0) }) else { return }
+    throw WeightError(
+      path: path,
+      "tensor '\(other)' is not one of a \(architecture.modelType) model with "
+        + "\(architecture.numHiddenLayers) layers")
+  }
+
   static func list(_ architecture: Architecture) -> [(name: String, rows: Int, columns: Int)] {
     let hidden = architecture.hiddenSize
     let heads = architecture.numAttentionHeads * architecture.headDim

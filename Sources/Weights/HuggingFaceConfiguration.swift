@@ -6,6 +6,25 @@
 
 /// `config.json` and `generation_config.json` of a Hugging Face model folder.
 public enum HuggingFaceConfiguration {
+  /// A whole number. A decoder of `Int` says of any other number only that the JSON is invalid.
+  private struct Whole: Decodable {
+    var value: Int
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let value = try? container.decode(Int.self) {
+        self.value = value
+        return
+      }
+      guard let number = try? container.decode(Double.self) else {
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "expected a whole number")
+      }
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "expected a whole number, found \(number)")
+    }
+  }
+
   private struct Config: Decodable {
     struct Rope: Decodable {
       var rope_type: String?
@@ -14,18 +33,24 @@ public enum HuggingFaceConfiguration {
       var factor: Double?
       var low_freq_factor: Double?
       var high_freq_factor: Double?
-      var original_max_position_embeddings: Int?
+      var original_max_position_embeddings: Whole?
+      var partial_rotary_factor: Double?
+    }
+
+    /// Anything: only its presence matters.
+    struct Present: Decodable {
+      init(from decoder: any Decoder) {}
     }
 
     var model_type: String
-    var hidden_size: Int
-    var intermediate_size: Int
-    var num_hidden_layers: Int
-    var num_attention_heads: Int
-    var num_key_value_heads: Int?
-    var head_dim: Int?
-    var vocab_size: Int
-    var max_position_embeddings: Int?
+    var hidden_size: Whole
+    var intermediate_size: Whole
+    var num_hidden_layers: Whole
+    var num_attention_heads: Whole
+    var num_key_value_heads: Whole?
+    var head_dim: Whole?
+    var vocab_size: Whole
+    var max_position_embeddings: Whole?
     var rms_norm_eps: Double?
     var rope_theta: Double?
     var rope_scaling: Rope?
@@ -35,7 +60,9 @@ public enum HuggingFaceConfiguration {
     var mlp_bias: Bool?
     var hidden_act: String?
     var use_sliding_window: Bool?
-    var bos_token_id: Int?
+    var partial_rotary_factor: Double?
+    var quantization_config: Present?
+    var bos_token_id: Whole?
     var eos_token_id: Identifiers?
   }
 
@@ -45,10 +72,13 @@ public enum HuggingFaceConfiguration {
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
-      if let one = try? container.decode(Int.self) {
-        ids = [one]
+      if let one = try? container.decode(Whole.self) {
+        ids = [one.value]
+      } else if let list = try? container.decode([Whole].self) {
+        ids = list.map(\.value)
       } else {
-        ids = try container.decode([Int].self)
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "expected a token id or a list of them")
       }
     }
   }
@@ -82,31 +112,44 @@ public enum HuggingFaceConfiguration {
     guard config.use_sliding_window != true else {
       throw refuse("use_sliding_window: true is not supported")
     }
+    guard config.quantization_config == nil else {
+      throw refuse("quantization_config: quantised safetensors are not supported")
+    }
+    let rope = config.rope_parameters ?? config.rope_scaling
+    let rotaryPart = rope?.partial_rotary_factor ?? config.partial_rotary_factor ?? 1
+    guard rotaryPart == 1 else {
+      throw refuse("partial_rotary_factor: only 1 is supported, found \(rotaryPart)")
+    }
     if config.model_type == "llama", config.attention_bias == true {
       throw refuse("attention_bias: true is not supported for llama (its o_proj has a bias, too)")
     }
-    guard config.num_attention_heads > 0 else {
+    guard config.num_attention_heads.value > 0 else {
       throw refuse("num_attention_heads: expected a positive number")
     }
     var eos = config.eos_token_id?.ids ?? []
-    if let generation,
-      let more = try? JSONDecoder().decode(Generation.self, from: Data(generation))
-    {
-      for id in more.eos_token_id?.ids ?? [] where !eos.contains(id) { eos.append(id) }
+    if let generation {
+      do {
+        let more = try JSONDecoder().decode(Generation.self, from: Data(generation))
+        for id in more.eos_token_id?.ids ?? [] where !eos.contains(id) { eos.append(id) }
+      } catch {
+        throw refuse("generation_config.json beside it: \(jsonProblem(error))")
+      }
     }
-    let rope = config.rope_parameters ?? config.rope_scaling
     let architecture = Architecture(
-      modelType: config.model_type, hiddenSize: config.hidden_size,
-      intermediateSize: config.intermediate_size, numHiddenLayers: config.num_hidden_layers,
-      numAttentionHeads: config.num_attention_heads,
-      numKeyValueHeads: config.num_key_value_heads ?? config.num_attention_heads,
-      headDim: config.head_dim ?? config.hidden_size / config.num_attention_heads,
-      vocabSize: config.vocab_size, maxPositionEmbeddings: config.max_position_embeddings ?? 2048,
+      modelType: config.model_type, hiddenSize: config.hidden_size.value,
+      intermediateSize: config.intermediate_size.value,
+      numHiddenLayers: config.num_hidden_layers.value,
+      numAttentionHeads: config.num_attention_heads.value,
+      numKeyValueHeads: config.num_key_value_heads?.value ?? config.num_attention_heads.value,
+      headDim: config.head_dim?.value
+        ?? config.hidden_size.value / config.num_attention_heads.value,
+      vocabSize: config.vocab_size.value,
+      maxPositionEmbeddings: config.max_position_embeddings?.value ?? 2048,
       rmsNormEps: config.rms_norm_eps ?? 1e-6,
       ropeTheta: rope?.rope_theta ?? config.rope_theta ?? 10000,
       ropeScaling: try scaling(rope, path: path),
       tieWordEmbeddings: config.tie_word_embeddings ?? false,
-      attentionBias: config.model_type == "qwen2", bosTokenId: config.bos_token_id,
+      attentionBias: config.model_type == "qwen2", bosTokenId: config.bos_token_id?.value,
       eosTokenIds: eos)
     try architecture.validate(path: path)
     return architecture
@@ -129,7 +172,7 @@ public enum HuggingFaceConfiguration {
       }
       return .init(
         factor: factor, lowFreqFactor: low, highFreqFactor: high,
-        originalMaxPositionEmbeddings: original)
+        originalMaxPositionEmbeddings: original.value)
     case let other:
       throw WeightError(
         path: path, "rope_scaling: rope_type expected default or llama3, found '\(other)'")

@@ -1,11 +1,5 @@
 import Storage
 
-#if canImport(FoundationEssentials)
-  internal import FoundationEssentials
-#else
-  internal import Foundation
-#endif
-
 /// A tensor of a safetensors file.
 public struct SafetensorsTensor: Sendable {
   /// The element type as the file spells it, for example `F32`.
@@ -25,6 +19,8 @@ public struct SafetensorsTensor: Sendable {
 public final class SafetensorsFile: Sendable {
   /// Where the file is.
   public let path: String
+  /// The names of all tensors in the order of the file.
+  public let names: [String]
   /// All tensors by name.
   public let tensors: [String: SafetensorsTensor]
   /// The header's `__metadata__`.
@@ -63,26 +59,25 @@ public final class SafetensorsFile: Sendable {
     guard dataStart <= bytes.count else {
       throw WeightError(path: path, "header of \(length) bytes is longer than the file")
     }
-    let header: Header
-    do {
-      header = try JSONDecoder().decode(
-        Header.self, from: Data(UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])))
-    } catch {
-      throw WeightError(path: path, "header: \(jsonProblem(error))")
-    }
+    let header = try SafetensorsHeader(
+      parsing: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), path: path)
     var tensors: [String: SafetensorsTensor] = [:]
-    for (name, entry) in header.entries {
-      tensors[name] = try Self.check(name, entry, dataStart: dataStart, file: file)
+    for entry in header.entries {
+      tensors[entry.name] = try Self.check(entry, dataStart: dataStart, file: file)
+    }
+    // Empty tensors share their place with others: their names decide.
+    let ordered = tensors.sorted {
+      ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key)
+        < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key)
     }
     var next = dataStart
-    for (name, tensor) in tensors.sorted(by: {
-      ($0.value.range.lowerBound, $0.value.range.upperBound)
-        < ($1.value.range.lowerBound, $1.value.range.upperBound)
-    }) {
-      guard tensor.range.lowerBound == next else {
-        let kind = tensor.range.lowerBound < next ? "overlaps another" : "follows a hole"
+    for (name, tensor) in ordered {
+      let start = tensor.range.lowerBound
+      guard start == next else {
         throw WeightError(
-          path: path, "tensor '\(name)' \(kind): expected offset \(next - dataStart)")
+          path: path,
+          "tensor '\(name)' \(start < next ? "overlaps another" : "follows a hole"): "
+            + "expected offset \(next - dataStart), found \(start - dataStart)")
       }
       next = tensor.range.upperBound
     }
@@ -92,40 +87,47 @@ public final class SafetensorsFile: Sendable {
     self.path = path
     self.file = file
     self.tensors = tensors
+    names = ordered.map(\.key)
     metadata = header.metadata
   }
 
   private static func check(
-    _ name: String, _ entry: Header.Entry, dataStart: Int, file: MappedFile
+    _ entry: SafetensorsHeader.Entry, dataStart: Int, file: MappedFile
   ) throws(WeightError) -> SafetensorsTensor {
-    guard let size = elementBytes(entry.dtype) else {
-      throw WeightError(path: file.path, "tensor '\(name)': dtype '\(entry.dtype)' is unknown")
-    }
-    var bytes: Int? = size
-    for dimension in entry.shape {
-      guard dimension >= 0 else {
-        throw WeightError(path: file.path, "tensor '\(name)': shape has a negative size")
-      }
-      bytes = bytes.flatMap { multiplied($0, dimension) }
-    }
-    guard let bytes else {
-      throw WeightError(path: file.path, "tensor '\(name)': the product of its shape overflows")
-    }
-    guard entry.offsets.count == 2, entry.offsets[0] >= 0, entry.offsets[1] >= entry.offsets[0],
-      entry.offsets[1] <= file.bytes.count - dataStart
-    else {
-      throw WeightError(
-        path: file.path, "tensor '\(name)': data_offsets \(entry.offsets) lie outside the file")
-    }
-    guard entry.offsets[1] - entry.offsets[0] == bytes else {
+    let bytes = try Self.bytes(
+      dtype: entry.dtype, shape: entry.shape, name: entry.name, path: file.path)
+    guard entry.end >= entry.begin, entry.end <= file.bytes.count - dataStart else {
       throw WeightError(
         path: file.path,
-        "tensor '\(name)': expected \(bytes) bytes for \(entry.dtype) \(entry.shape), found \(entry.offsets[1] - entry.offsets[0])"
-      )
+        "tensor '\(entry.name)': data_offsets [\(entry.begin), \(entry.end)] lie outside the file")
+    }
+    guard entry.end - entry.begin == bytes else {
+      throw WeightError(
+        path: file.path,
+        "tensor '\(entry.name)': expected \(bytes) bytes for \(entry.dtype) \(entry.shape), "
+          + "found \(entry.end - entry.begin)")
     }
     return SafetensorsTensor(
       dtype: entry.dtype, shape: entry.shape,
-      range: dataStart + entry.offsets[0]..<dataStart + entry.offsets[1])
+      range: dataStart + entry.begin..<dataStart + entry.end)
+  }
+
+  /// The size of a tensor. Throws ``WeightError`` where its type is unknown or its size is not one.
+  static func bytes(
+    dtype: String, shape: [Int], name: String, path: String
+  ) throws(WeightError) -> Int {
+    guard let size = elementBytes(dtype) else {
+      throw WeightError(path: path, "tensor '\(name)': dtype '\(dtype)' is unknown")
+    }
+    var bytes = size
+    for dimension in shape {
+      guard dimension >= 0, let product = multiplied(bytes, dimension) else {
+        throw WeightError(
+          path: path, "tensor '\(name)': the product of its shape is negative or overflows")
+      }
+      bytes = product
+    }
+    return bytes
   }
 
   /// The tensor of this name. Throws ``WeightError`` where there is none.
@@ -172,136 +174,4 @@ public final class SafetensorsFile: Sendable {
     let bytes = bytes(tensor)
     return (0..<tensor.count).map { Double(bitPattern: bytes.integer(at: 8 * $0)) }
   }
-}
-
-/// The JSON header.
-private struct Header: Decodable {
-  struct Entry: Decodable {
-    var dtype: String
-    var shape: [Int]
-    var offsets: [Int]
-
-    enum CodingKeys: String, CodingKey {
-      case dtype, shape
-      case offsets = "data_offsets"
-    }
-  }
-
-  struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
-  var entries: [String: Entry] = [:]
-  var metadata: [String: String] = [:]
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    for key in container.allKeys {
-      if key.stringValue == "__metadata__" {
-        metadata = try container.decode([String: String].self, forKey: key)
-      } else {
-        entries[key.stringValue] = try container.decode(Entry.self, forKey: key)
-      }
-    }
-  }
-}
-
-/// Writes a safetensors file, tensor after tensor, beside its place, and renames it into it.
-public final class SafetensorsWriter {
-  /// A tensor that will be written.
-  public struct Description: Sendable {
-    /// Its name.
-    public var name: String
-    /// Its element type, for example `F32`.
-    public var dtype: String
-    /// Its sizes, slowest first.
-    public var shape: [Int]
-
-    /// All values.
-    public init(name: String, dtype: String = "F32", shape: [Int]) {
-      self.name = name
-      self.dtype = dtype
-      self.shape = shape
-    }
-  }
-
-  private let file: AtomicFile
-  private let expected: Int
-
-  /// Starts a file at `path` with the header of `tensors`, whose bytes follow in that order.
-  ///
-  /// Throws ``WeightError`` where the folder cannot be written or a type is unknown.
-  public init(
-    path: String, tensors: [Description], metadata: [String: String] = [:]
-  ) throws(WeightError) {
-    var offset = 0
-    var parts: [String] = []
-    if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key < $1.key }
-        .map { "\(quoted($0.key)):\(quoted($0.value))" }
-      parts.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
-    }
-    for tensor in tensors {
-      guard let size = SafetensorsFile.elementBytes(tensor.dtype) else {
-        throw WeightError(path: path, "tensor '\(tensor.name)': dtype '\(tensor.dtype)' is unknown")
-      }
-      let end = offset + tensor.shape.reduce(size, *)
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
-      parts.append(
-        "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.dtype)\",\"shape\":[\(shape)],"
-          + "\"data_offsets\":[\(offset),\(end)]}")
-      offset = end
-    }
-    var header = Array("{\(parts.joined(separator: ","))}".utf8)
-    while header.count % 8 != 0 { header.append(0x20) }
-    var start: [UInt8] = []
-    start.append(little: UInt64(header.count))
-    expected = 8 + header.count + offset
-    do {
-      file = try AtomicFile(path: path)
-      try file.append(start + header)
-    } catch {
-      throw WeightError(path: path, error.problem)
-    }
-  }
-
-  /// Appends the next bytes of the tensors, in order.
-  public func append(_ bytes: UnsafeRawBufferPointer) throws(WeightError) {
-    do {
-      try file.append(bytes)
-    } catch {
-      throw WeightError(path: file.path, error.problem)
-    }
-  }
-
-  /// Puts the file in its place. Throws ``WeightError`` where bytes are missing.
-  public func finish() throws(WeightError) {
-    guard file.count == expected else {
-      throw WeightError(path: file.path, "expected \(expected) bytes, were given \(file.count)")
-    }
-    do {
-      try file.commit()
-    } catch {
-      throw WeightError(path: file.path, error.problem)
-    }
-  }
-}
-
-/// A JSON string literal.
-private func quoted(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": result += "\\\""
-    case "\\": result += "\\\\"
-    case "\u{0}"..<"\u{20}":
-      let hex = String(scalar.value, radix: 16)
-      result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
 }

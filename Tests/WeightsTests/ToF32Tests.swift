@@ -1,56 +1,67 @@
 import CCodec
-import Foundation
 import TestSupport
 import Testing
 import Weights
 
+/// Stored elements to f32, against the `gguf` Python package.
 @Suite struct ToF32Tests {
-  struct Case: Decodable {
-    var raw: Data
-    var values: Data
+  private static func convert(
+    _ type: WeightType, _ bytes: [UInt8], count: Int, misalignedBy shift: Int = 0
+  ) -> [UInt32] {
+    let source = [UInt8](repeating: 0xa5, count: shift) + bytes
+    var result = [Float](repeating: .nan, count: count + 1)
+    let code = source.withUnsafeBytes {
+      cc_to_f32(type.rawValue, $0.baseAddress.map { $0 + shift }, &result, count)
+    }
+    #expect(code == 0)
+    #expect(result[count].isNaN, "wrote past the end")
+    return result.prefix(count).map(\.bitPattern)
   }
 
-  /// Random blocks and their values by the `gguf` package (0.17), which the kernels must give bit
-  /// for bit, but for the two types whose products it takes in another order: 1e-6.
-  @Test func valuesAreThoseOfTheReference() throws {
-    let data = try Data(contentsOf: URL(filePath: Fixtures.path("dequantized.json")))
-    let cases = try JSONDecoder().decode([String: Case].self, from: data)
-    #expect(cases.count == 10)
-    for (name, test) in cases {
-      let type = try #require(WeightType.allCases.first { $0.label.lowercased() == name })
-      let count = test.values.count / 4
-      var values = [Float](repeating: -1, count: count)
-      let raw = [UInt8](test.raw)
-      #expect(cc_to_f32(type.rawValue, raw, &values, count) == 0)
-      let expected = test.values.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-      let scale = expected.map(abs).max() ?? 1
-      for (value, reference) in zip(values, expected) where value.bitPattern != reference.bitPattern
-      {
-        let difference = abs(value - reference)
-        #expect(difference <= 1e-6 * scale, "\(name): \(value) for \(reference)")
-      }
+  static let blockTypes = WeightType.allCases.filter { $0.blockElements > 1 }
+
+  /// Bit for bit: each product and sum is rounded on its own, in the reference's order.
+  @Test(arguments: blockTypes) func blocksHaveTheBitsOfTheReference(_ type: WeightType) throws {
+    let file = try SafetensorsFile(path: Fixtures.path("dequantization/blocks.safetensors"))
+    let name = "\(type)".lowercased()
+    let blocks = Array(file.bytes(try file.tensor(name + ".blocks")))
+    let expected = try file.floats(name + ".values").map(\.bitPattern)
+    #expect(expected.count == 1024)
+    #expect(blocks.count == 1024 / type.blockElements * type.blockBytes)
+    for shift in [0, 1] {
+      #expect(Self.convert(type, blocks, count: 1024, misalignedBy: shift) == expected)
+    }
+    // Each block alone: the end of one is not the start of another.
+    for block in 0..<1024 / type.blockElements {
+      let bytes = blocks[block * type.blockBytes..<(block + 1) * type.blockBytes]
+      let values = expected[block * type.blockElements..<(block + 1) * type.blockElements]
+      #expect(
+        Self.convert(type, Array(bytes), count: type.blockElements).elementsEqual(values),
+        "block \(block)")
     }
   }
 
-  @Test func everyHalfIsItsValue() {
-    let bits = (0..<65536).map { UInt16($0) }
-    var values = [Float](repeating: 0, count: 65536)
-    #expect(cc_to_f32(WeightType.f16.rawValue, bits, &values, 65536) == 0)
-    for (pattern, value) in zip(bits, values) {
-      let expected = Float(Float16(bitPattern: pattern))
-      #expect(value == expected || (value.isNaN && expected.isNaN))
+  @Test func everyF16IsExact() {
+    let all = (0...UInt16.max).map { $0 }
+    let bytes = all.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+    let values = Self.convert(.f16, bytes, count: all.count)
+    for (half, bits) in zip(all, values) {
+      let expected = Float(Float16(bitPattern: half))
+      // A NaN only has to stay one.
+      let same = expected.isNaN ? Float(bitPattern: bits).isNaN : bits == expected.bitPattern
+      #expect(same, "\(half)")
     }
   }
 
-  @Test func unknownTypesAreRefused() {
-    var value: Float = 0
-    #expect(cc_to_f32(99, [UInt8(0)], &value, 1) == -1)
+  @Test func everyBF16IsExact() {
+    let all = (0...UInt16.max).map { $0 }
+    let bytes = all.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+    #expect(Self.convert(.bf16, bytes, count: all.count) == all.map { UInt32($0) << 16 })
   }
 
-  /// The check value of CRC-32C for "123456789", RFC 3720.
-  @Test func checksum() {
-    #expect(cc_crc32c(0, Array("123456789".utf8), 9) == 0xe306_9283)
-    let first = cc_crc32c(0, Array("1234".utf8), 4)
-    #expect(cc_crc32c(first, Array("56789".utf8), 5) == 0xe306_9283)
+  @Test func unknownTypeIsRefused() {
+    var value: Float = 7
+    #expect(cc_to_f32(99, [UInt8](repeating: 0, count: 4), &value, 1) == -1)
+    #expect(value == 7)
   }
 }

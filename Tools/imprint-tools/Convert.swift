@@ -1,6 +1,5 @@
 public import ArgumentParser
 import Conversion
-import Storage
 public import Weights
 
 struct Convert: ParsableCommand {
@@ -50,7 +49,7 @@ struct Convert: ParsableCommand {
         \(summary.hasTokenizer ? "tokenizer" : "no tokenizer"), \(mebibytes(raw)) → \
         \(mebibytes(file)) (ratio \(rounded(Double(file) / Double(raw), 3))), \
         \(rounded(Double(raw) / seconds / 1e6, 0)) MB/s, \
-        peak RssAnon \(mebibytes(MemoryUsage.current.anonymous))
+        peak RssAnon \(mebibytes(summary.peakAnonymous))
         """)
     }
   }
