@@ -158,36 +158,76 @@ public enum Attention {
     doTangent: Matrix<S>, dqTangent: Matrix<S>, dkHeadTangent: Matrix<S>,
     dvHeadTangent: Matrix<S>, scratch: AttentionScratch<S>
   ) {
-    let h = Head(head, shape, q, k, v)
-    let t = Head(head, shape, qTangent, kTangent, vTangent)
-    let dOut = `do`.columns(shape.query(head))
-    let dOutTangent = doTangent.columns(shape.query(head))
-    let dqTangent = dqTangent.columns(shape.query(head))
-    dkHeadTangent.fill(0)
-    dvHeadTangent.fill(0)
-    for block in blocks(q.rows, AttentionScratch<S>.block) {
+    backwardTangent(
+      Head(head, shape, q, k, v), Head(head, shape, qTangent, kTangent, vTangent),
+      dOut: `do`.columns(shape.query(head)), dOutTangent: doTangent.columns(shape.query(head)),
+      gradients: nil,
+      tangents: Gradients(
+        dq: dqTangent.columns(shape.query(head)), dk: dkHeadTangent, dv: dvHeadTangent),
+      scratch: scratch)
+  }
+
+  /// Writes what ``backward(head:shape:q:k:v:do:dq:dkHead:dvHead:scratch:)`` writes and its
+  /// tangents; probabilities and the derivatives of the scores are computed once for both.
+  public static func backwardBoth<S: Kernel>(
+    head: Int, shape: AttentionShape, q: Matrix<S>, k: Matrix<S>, v: Matrix<S>,
+    qTangent: Matrix<S>, kTangent: Matrix<S>, vTangent: Matrix<S>, do: Matrix<S>,
+    doTangent: Matrix<S>, dq: Matrix<S>, dkHead: Matrix<S>, dvHead: Matrix<S>,
+    dqTangent: Matrix<S>, dkHeadTangent: Matrix<S>, dvHeadTangent: Matrix<S>,
+    scratch: AttentionScratch<S>
+  ) {
+    backwardTangent(
+      Head(head, shape, q, k, v), Head(head, shape, qTangent, kTangent, vTangent),
+      dOut: `do`.columns(shape.query(head)), dOutTangent: doTangent.columns(shape.query(head)),
+      gradients: Gradients(dq: dq.columns(shape.query(head)), dk: dkHead, dv: dvHead),
+      tangents: Gradients(
+        dq: dqTangent.columns(shape.query(head)), dk: dkHeadTangent, dv: dvHeadTangent),
+      scratch: scratch)
+  }
+
+  /// What a backward pass of one head writes, each of shape (T, d).
+  private struct Gradients<S: Kernel> {
+    let dq: Matrix<S>
+    let dk: Matrix<S>
+    let dv: Matrix<S>
+  }
+
+  private static func backwardTangent<S: Kernel>(
+    _ h: Head<S>, _ t: Head<S>, dOut: Matrix<S>, dOutTangent: Matrix<S>,
+    gradients: Gradients<S>?, tangents: Gradients<S>, scratch: AttentionScratch<S>
+  ) {
+    let scale = h.scale
+    for written in [gradients, tangents].compactMap({ $0 }) {
+      written.dk.fill(0)
+      written.dv.fill(0)
+    }
+    for block in blocks(h.q.rows, AttentionScratch<S>.block) {
       let seen = 0..<block.upperBound
+      let (q, qTangent) = (h.q.rows(block), t.q.rows(block))
+      let (k, kTangent) = (h.k.rows(seen), t.k.rows(seen))
+      let (dO, dOTangent) = (dOut.rows(block), dOutTangent.rows(block))
       let p = scratch.scores(0, rows: block.count, columns: block.upperBound)
       let pTangent = scratch.scores(1, rows: block.count, columns: block.upperBound)
       let ds = scratch.scores(2, rows: block.count, columns: block.upperBound)
       let dsTangent = scratch.scores(3, rows: block.count, columns: block.upperBound)
       h.probabilities(block, into: p)
       h.probabilityTangents(block, t, p: p, into: pTangent)
-      multiply(pTangent, dOut.rows(block), .first, into: dvHeadTangent.rows(seen), keep: 1)
-      multiply(p, dOutTangent.rows(block), .first, into: dvHeadTangent.rows(seen), keep: 1)
-      multiply(dOut.rows(block), h.v.rows(seen), .second, into: ds)
-      multiply(dOutTangent.rows(block), h.v.rows(seen), .second, into: dsTangent)
-      multiply(dOut.rows(block), t.v.rows(seen), .second, into: dsTangent, keep: 1)
+      multiply(pTangent, dO, .first, into: tangents.dv.rows(seen), keep: 1)
+      multiply(p, dOTangent, .first, into: tangents.dv.rows(seen), keep: 1)
+      multiply(dO, h.v.rows(seen), .second, into: ds)
+      multiply(dOTangent, h.v.rows(seen), .second, into: dsTangent)
+      multiply(dO, t.v.rows(seen), .second, into: dsTangent, keep: 1)
       S.softmaxBackwardTangent(
         p.rows, block.lowerBound, p.columns, p.pointer, p.stride, pTangent.pointer,
         pTangent.stride, ds.pointer, ds.stride, dsTangent.pointer, dsTangent.stride)
-      multiply(dsTangent, h.k.rows(seen), into: dqTangent.rows(block), scale: h.scale)
-      multiply(ds, t.k.rows(seen), into: dqTangent.rows(block), scale: h.scale, keep: 1)
-      multiply(
-        dsTangent, h.q.rows(block), .first, into: dkHeadTangent.rows(seen), scale: h.scale,
-        keep: 1)
-      multiply(
-        ds, t.q.rows(block), .first, into: dkHeadTangent.rows(seen), scale: h.scale, keep: 1)
+      multiply(dsTangent, k, into: tangents.dq.rows(block), scale: scale)
+      multiply(ds, kTangent, into: tangents.dq.rows(block), scale: scale, keep: 1)
+      multiply(dsTangent, q, .first, into: tangents.dk.rows(seen), scale: scale, keep: 1)
+      multiply(ds, qTangent, .first, into: tangents.dk.rows(seen), scale: scale, keep: 1)
+      guard let gradients else { continue }
+      multiply(p, dO, .first, into: gradients.dv.rows(seen), keep: 1)
+      multiply(ds, k, into: gradients.dq.rows(block), scale: scale)
+      multiply(ds, q, .first, into: gradients.dk.rows(seen), scale: scale, keep: 1)
     }
   }
 

@@ -28,6 +28,11 @@ public enum Elementwise {
 
   /// Σ x² in f64.
   public static func squaredNorm<S: Kernel>(_ x: Matrix<S>) -> Double { dot(x, x) }
+
+  /// Whether no element is infinite or NaN.
+  public static func isFinite<S: Kernel>(_ x: Matrix<S>) -> Bool {
+    (0..<x.rows).allSatisfy { S.isFinite(x.columns, x.pointer + $0 * x.stride) }
+  }
 }
 
 /// The element-wise update of AdamW.

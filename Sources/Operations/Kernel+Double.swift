@@ -183,6 +183,14 @@ extension Double: Kernel {
       n, x, y)
   }
 
+  /// Calls `ck_is_finite_f64`.
+  public static func isFinite(
+    _ n: Int, _ x: UnsafePointer<Double>
+  ) -> Bool {
+    ck_is_finite_f64(
+      n, x)
+  }
+
   /// Calls `ck_adamw_f64`.
   public static func adamw(
     _ n: Int, _ parameter: UnsafeMutablePointer<Double>, _ gradient: UnsafePointer<Double>,

@@ -182,6 +182,14 @@ extension Float: Kernel {
       n, x, y)
   }
 
+  /// Calls `ck_is_finite_f32`.
+  public static func isFinite(
+    _ n: Int, _ x: UnsafePointer<Float>
+  ) -> Bool {
+    ck_is_finite_f32(
+      n, x)
+  }
+
   /// Calls `ck_adamw_f32`.
   public static func adamw(
     _ n: Int, _ parameter: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>,

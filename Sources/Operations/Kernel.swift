@@ -126,6 +126,11 @@ public protocol Kernel: Scalar {
     _ n: Int, _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>
   ) -> Double
 
+  /// The corresponding C functions are `ck_is_finite_f32` and `ck_is_finite_f64`.
+  static func isFinite(
+    _ n: Int, _ x: UnsafePointer<Self>
+  ) -> Bool
+
   /// The corresponding C functions are `ck_adamw_f32` and `ck_adamw_f64`.
   static func adamw(
     _ n: Int, _ parameter: UnsafeMutablePointer<Self>, _ gradient: UnsafePointer<Self>,

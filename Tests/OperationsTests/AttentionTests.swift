@@ -119,6 +119,54 @@ import Testing
     #expect(abs(left - right) < 1e-10 * (1 + abs(left)))
   }
 
+  /// The combined form is the two passes; only the order of sums may differ.
+  @Test(arguments: [1, 9, 67]) func bothAtOnceIsEach(_ rows: Int) {
+    let (x, xt) = (inputs(rows), inputs(rows))
+    let (dO, dOt) = (numbers.matrix(rows, 24), numbers.matrix(rows, 24))
+    let wide = (0..<4).map { _ in numbers.matrix(rows, 24) }
+    for head in 0..<4 {
+      let narrow = (0..<8).map { _ in numbers.matrix(rows, 6) }
+      Attention.backward(
+        head: head, shape: shape, q: x.q, k: x.k, v: x.v, do: dO, dq: wide[0], dkHead: narrow[0],
+        dvHead: narrow[1], scratch: scratch(rows))
+      Attention.backwardTangent(
+        head: head, shape: shape, q: x.q, k: x.k, v: x.v, qTangent: xt.q, kTangent: xt.k,
+        vTangent: xt.v, do: dO, doTangent: dOt, dqTangent: wide[1], dkHeadTangent: narrow[2],
+        dvHeadTangent: narrow[3], scratch: scratch(rows))
+      Attention.backwardBoth(
+        head: head, shape: shape, q: x.q, k: x.k, v: x.v, qTangent: xt.q, kTangent: xt.k,
+        vTangent: xt.v, do: dO, doTangent: dOt, dq: wide[2], dkHead: narrow[4], dvHead: narrow[5],
+        dqTangent: wide[3], dkHeadTangent: narrow[6], dvHeadTangent: narrow[7],
+        scratch: scratch(rows))
+      // Absolute, of values of order 1: the dq of a lone row is zero but for rounding.
+      func same(_ a: Matrix<Double>, _ b: Matrix<Double>) -> Bool {
+        zip(a.elements, b.elements).allSatisfy { abs($0 - $1) < 1e-12 }
+      }
+      for index in 0..<4 { #expect(same(narrow[index + 4], narrow[index])) }
+      let columns = head * 6..<(head + 1) * 6
+      #expect(same(wide[2].columns(columns), wide[0].columns(columns)))
+      #expect(same(wide[3].columns(columns), wide[1].columns(columns)))
+    }
+  }
+
+  /// Sequences packed one after the other, as rows of the same matrices, do not see each other.
+  @Test func packedSequencesAreSeparate() {
+    let packed = inputs(12)
+    let o = numbers.zeros(12, 24)
+    var expected: [Double] = []
+    for segment in [0..<5, 5..<6, 6..<12] {
+      let part = Inputs(
+        q: packed.q.rows(segment), k: packed.k.rows(segment), v: packed.v.rows(segment))
+      for head in 0..<4 {
+        Attention.forward(
+          head: head, shape: shape, q: part.q, k: part.k, v: part.v, o: o.rows(segment),
+          scratch: scratch(12))
+      }
+      expected += reference(part)
+    }
+    #expect(difference(o.elements, expected) < 1e-12)
+  }
+
   @Test func decodeIsTheLastRow() {
     let x = inputs(9)
     let o = numbers.zeros(1, 24)

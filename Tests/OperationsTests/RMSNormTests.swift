@@ -65,6 +65,24 @@ import Testing
     #expect(difference(dwt.elements, derivative { at($0).dw }) < 1e-7)
   }
 
+  /// A frozen weight is one whose tangent is zero.
+  @Test func withoutTheWeightsTangent() {
+    let (x, xt, w) = (
+      numbers.matrix(rows, columns), numbers.matrix(rows, columns), numbers.matrix(1, columns)
+    )
+    let (dy, dyt) = (numbers.matrix(rows, columns), numbers.matrix(rows, columns))
+    func run(_ wt: Matrix<Double>?) -> [Double] {
+      let (yt, dxt) = (numbers.zeros(rows, columns), numbers.zeros(rows, columns))
+      RMSNorm.forwardTangent(
+        x: x, xTangent: xt, weight: w, weightTangent: wt, epsilon: epsilon, yTangent: yt)
+      RMSNorm.backwardTangent(
+        x: x, xTangent: xt, weight: w, weightTangent: wt, epsilon: epsilon, dy: dy,
+        dyTangent: dyt, dxTangent: dxt, weightGradientTangent: nil)
+      return yt.elements + dxt.elements
+    }
+    #expect(difference(run(nil), run(numbers.zeros(1, columns))) < 1e-14)
+  }
+
   @Test func gradientsAccumulate() {
     let (x, w, dy) = (
       numbers.matrix(rows, columns), numbers.matrix(1, columns), numbers.matrix(rows, columns)

@@ -2,6 +2,7 @@
 // calling thread and allocates nothing. Matrices are row-major; `ld...` is the distance between the
 // starts of rows. Formulas stand with the kernels, in the .inc file of the operation.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,6 +79,8 @@ void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *c
     size_t n, REAL scale, REAL *x); \
   double ck_dot_##TYPE( \
     size_t n, const REAL *x, const REAL *y); \
+  bool ck_is_finite_##TYPE( \
+    size_t n, const REAL *x); \
   void ck_adamw_##TYPE( \
     size_t n, REAL *parameter, const REAL *gradient, REAL *first, REAL *second, \
     REAL learningRate, REAL beta1, REAL beta2, REAL epsilon, REAL weightDecay, REAL correction1, \
