@@ -129,21 +129,31 @@ extension Sweep {
       let place = head * rows + segment.lowerBound..<head * rows + segment.upperBound
       let a = activations.primal.rows(segment)
       let d = deltas.primal.rows(segment)
-      if lanes.contains(.primal) {
+      guard lanes.contains(.tangent), let aTangent = activations.tangent?.rows(segment),
+        let dTangent = deltas.tangent?.rows(segment)
+      else {
         Attention.backward(
           head: head, shape: shape, q: a.query, k: a.key, v: a.value, do: d.attended,
           dq: d.query, dkHead: primalKeys.rows(place), dvHead: primalValues.rows(place),
           scratch: scratch)
+        return
       }
-      guard lanes.contains(.tangent), let aTangent = activations.tangent?.rows(segment),
-        let dTangent = deltas.tangent?.rows(segment)
-      else { return }
-      Attention.backwardTangent(
-        head: head, shape: shape, q: a.query, k: a.key, v: a.value, qTangent: aTangent.query,
-        kTangent: aTangent.key, vTangent: aTangent.value, do: d.attended,
-        doTangent: dTangent.attended, dqTangent: dTangent.query,
-        dkHeadTangent: tangentKeys.rows(place), dvHeadTangent: tangentValues.rows(place),
-        scratch: scratch)
+      if lanes == .both {
+        Attention.backwardBoth(
+          head: head, shape: shape, q: a.query, k: a.key, v: a.value, qTangent: aTangent.query,
+          kTangent: aTangent.key, vTangent: aTangent.value, do: d.attended,
+          doTangent: dTangent.attended, dq: d.query, dkHead: primalKeys.rows(place),
+          dvHead: primalValues.rows(place), dqTangent: dTangent.query,
+          dkHeadTangent: tangentKeys.rows(place), dvHeadTangent: tangentValues.rows(place),
+          scratch: scratch)
+      } else {
+        Attention.backwardTangent(
+          head: head, shape: shape, q: a.query, k: a.key, v: a.value, qTangent: aTangent.query,
+          kTangent: aTangent.key, vTangent: aTangent.value, do: d.attended,
+          doTangent: dTangent.attended, dqTangent: dTangent.query,
+          dkHeadTangent: tangentKeys.rows(place), dvHeadTangent: tangentValues.rows(place),
+          scratch: scratch)
+      }
     }
     workers.split(rows, grain: 4) { chunk, _ in
       if lanes.contains(.primal) {
