@@ -26,47 +26,63 @@ public struct CodecSuite {
   /// A suite on `count` Gaussian weights.
   public init(count: Int) { self.count = count }
 
-  /// All rows for Gaussian bf16 weights and, where `file` is given, for each type in it.
+  /// All rows for Gaussian weights and, where `file` is given, for each type in it.
   public func run(file: WeightFile?) throws -> [Row] {
     let columns = 1024
     let rows = max(1, count / columns)
-    var rows16 = gaussian(rows * columns)
-    let raw = rows16.withUnsafeMutableBytes { Array($0) }
-    var result = try imprintRows(raw, rows: rows, columns: columns)
+    let raw = gaussian(rows * columns, .bf16)
+    var result = try imprintRows(raw, .bf16, rows: rows, columns: columns)
     result.append(plainCopy(raw))
     result.append(contentsOf: lz4Rows(raw))
     result.append(zstdRow(raw))
+    for type in [WeightType.f16, .f32] {
+      result += try imprintRows(
+        gaussian(rows * columns, type), type, rows: rows, columns: columns, levels: [.fast])
+    }
     if let file { result += try fileRows(file) }
     return result
   }
 
-  /// bf16 of a normal distribution with σ = 0.02, as initialisers have it.
-  private func gaussian(_ count: Int) -> [UInt16] {
+  /// Elements of a normal distribution with σ = 0.02, as initialisers have it, as stored bytes.
+  private func gaussian(_ count: Int, _ type: WeightType) -> [UInt8] {
     var generator = SplitMix64(seed: 1)
-    return (0..<count).map { _ in
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count * type.blockBytes)
+    for _ in 0..<count {
       let radius = (-2 * log(max(generator.uniform(), 1e-300))).squareRoot()
       let value = Float(0.02 * radius * cos(2 * Double.pi * generator.uniform()))
+      var bits = value.bitPattern
+      switch type {
+      case .f16: bits = UInt32(Float16(value).bitPattern)
       // Round to nearest, ties to even.
-      let bits = value.bitPattern
-      return UInt16((bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16)
+      case .bf16: bits = (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16
+      default: break
+      }
+      for byte in 0..<type.blockBytes {
+        bytes.append(UInt8(truncatingIfNeeded: bits >> (8 * UInt32(byte))))
+      }
     }
+    return bytes
   }
 
-  private func imprintRows(_ raw: [UInt8], rows: Int, columns: Int) throws -> [Row] {
-    try CompressionLevel.allCases.map { level in
+  private func imprintRows(
+    _ raw: [UInt8], _ type: WeightType, rows: Int, columns: Int,
+    levels: [CompressionLevel] = CompressionLevel.allCases
+  ) throws -> [Row] {
+    try levels.map { level in
       let path = NSTemporaryDirectory() + "imprint-codec-\(getpid()).imprint"
       defer { try? FileManager.default.removeItem(atPath: path) }
       let writer = try WeightFileWriter(
         path: path, architecture: Self.architecture, tokenizer: nil,
-        tensors: [.init(name: "gaussian", type: .bf16, rows: rows, columns: columns)],
+        tensors: [.init(name: "gaussian", type: type, rows: rows, columns: columns)],
         level: level)
       try raw.withUnsafeBytes { try writer.append($0) }
       _ = try writer.finish()
       let tensor = try WeightFile(path: path).tensor("gaussian")
       return Row(
-        weights: "gaussian bf16", coding: "imprint, \(level.rawValue)",
+        weights: "gaussian \(type.label)", coding: "imprint, \(level.rawValue)",
         ratio: Double(tensor.storedBytes) / Double(raw.count),
-        decompress: nil, toFloat: try rate(of: tensor))
+        decompress: decompressionRate(raw, type, level: level), toFloat: try rate(of: tensor))
     }
   }
 
@@ -182,7 +198,7 @@ public struct CodecSuite {
   }
 
   /// The least seconds of seven runs, after one that warms up.
-  private func best(_ body: () throws -> Void) rethrows -> Double {
+  func best(_ body: () throws -> Void) rethrows -> Double {
     try body()
     var least = Double.infinity
     for _ in 0..<7 {

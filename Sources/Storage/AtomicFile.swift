@@ -18,9 +18,13 @@ public final class AtomicFile {
 
   /// Starts a file that will be at `path`.
   ///
-  /// Throws ``FileError`` where the folder cannot be written.
+  /// Throws ``FileError`` where the folder cannot be written or `path` is a folder.
   public init(path: String) throws(FileError) {
     self.path = path
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      throw FileError(path: path, "cannot be written: it is a folder")
+    }
     temporary = "\(path).\(getpid()).\(AtomicFile.serial.next()).partial"
     descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw .system(path, "cannot be written") }

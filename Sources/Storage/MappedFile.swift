@@ -25,6 +25,10 @@ public struct FileError: Error, CustomStringConvertible, Sendable {
 }
 
 /// A file mapped read-only: its pages are clean, and the kernel may drop them.
+///
+/// The file must not be shortened while it is mapped: reading pages that are gone ends the process
+/// (`SIGBUS`). Files that ``AtomicFile`` writes are replaced, never changed, so this is safe for
+/// them.
 public final class MappedFile: @unchecked Sendable {
   /// Where the file was.
   public let path: String
@@ -35,7 +39,7 @@ public final class MappedFile: @unchecked Sendable {
   ///
   /// Throws ``FileError`` where it cannot be opened, is a folder or cannot be mapped.
   public init(path: String) throws(FileError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(path, "cannot be opened") }
     defer { close(descriptor) }
     var status = stat()

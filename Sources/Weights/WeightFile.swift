@@ -49,12 +49,17 @@ public final class WeightFile: Sendable {
       throw WeightError(
         path: path, "header: expected \(nextBlock) blocks in block_table, found \(blocks.count)")
     }
+    guard blocks.isIntact else { throw Self.damage(of: blocks, tensors) }
     if let tokenizer = header.tokenizer {
-      guard tokenizer.offset >= 0, tokenizer.size >= 0, tokenizer.rawSize >= 0,
+      guard tokenizer.offset >= WeightFileLayout.preambleBytes, tokenizer.size >= 0,
+        tokenizer.rawSize >= tokenizer.size,
         tokenizer.rawSize <= WeightFileLayout.maximumHeader,
         let end = added(tokenizer.offset, tokenizer.size), end <= preamble.headerOffset
       else {
-        throw WeightError(path: path, "header: tokenizer section lies outside the file")
+        throw WeightError(
+          path: path,
+          "header: tokenizer: offset \(tokenizer.offset), size \(tokenizer.size) and raw_size "
+            + "\(tokenizer.rawSize) cannot be")
       }
     }
     self.path = path
@@ -106,7 +111,31 @@ public final class WeightFile: Sendable {
     return raw
   }
 
-  /// Checks every byte: all checksums, and that the sections follow one another without a gap.
+  /// What is wrong with a block table whose checksum differs: the first entry that is damaged.
+  private static func damage(of blocks: BlockTable, _ tensors: [WeightTensor]) -> WeightError {
+    let path = blocks.file.path
+    var next = WeightFileLayout.preambleBytes
+    for tensor in tensors {
+      for block in 0..<tensor.blockCount {
+        let entry = blocks.entry(tensor.firstBlock + block)
+        do throws(WeightError) {
+          try tensor.check(block: block)
+        } catch {
+          next = -1
+        }
+        if entry.offset != next {
+          return WeightError(
+            path: path,
+            "tensor '\(tensor.name)' block \(block): its entry in block_table is damaged")
+        }
+        next += entry.size
+      }
+    }
+    return WeightError(path: path, "block_table: checksum differs")
+  }
+
+  /// Checks every byte: all checksums, that the sections follow one another without a gap, and that
+  /// every payload can be decompressed.
   ///
   /// `progress` is called with the bytes done and the bytes of the file. Throws ``WeightError``
   /// naming the tensor and the block, or the section, that is wrong.
@@ -114,6 +143,9 @@ public final class WeightFile: Sendable {
     throws(WeightError)
   {
     var next = WeightFileLayout.preambleBytes
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: tensors.map(\.scratchBytes).max() ?? 0, alignment: 64)
+    defer { scratch.deallocate() }
     for tensor in tensors {
       for block in 0..<tensor.blockCount {
         let entry = blocks.entry(tensor.firstBlock + block)
@@ -123,7 +155,7 @@ public final class WeightFile: Sendable {
             "tensor '\(tensor.name)' block \(block): expected offset \(next), found \(entry.offset)"
           )
         }
-        try tensor.check(block: block, always: true)
+        try tensor.verify(block: block, scratch: scratch)
         next += entry.size
         progress(next, file.bytes.count)
       }
@@ -226,6 +258,8 @@ final class BlockTable: Sendable {
   let file: MappedFile
   let offset: Int
   let count: Int
+  /// Whether the table's checksum is right.
+  let isIntact: Bool
 
   init(_ section: WeightFileHeader.Section, file: MappedFile) throws(WeightError) {
     let size = section.size
@@ -233,8 +267,8 @@ final class BlockTable: Sendable {
       size % WeightFileLayout.blockEntryBytes == 0, let end = added(section.offset, size),
       end <= file.bytes.count
     else { throw WeightError(path: file.path, "header: block_table lies outside the file") }
-    guard cc_crc32c(0, file.bytes.baseAddress.map { $0 + section.offset }, size) == section.checksum
-    else { throw WeightError(path: file.path, "block_table: checksum differs") }
+    let start = file.bytes.baseAddress.map { $0 + section.offset }
+    isIntact = cc_crc32c(0, start, size) == section.checksum
     self.file = file
     offset = section.offset
     count = size / WeightFileLayout.blockEntryBytes
@@ -260,6 +294,9 @@ func jsonProblem(_ error: any Error) -> String {
     "\(path(context))field '\(key.stringValue)' is missing"
   case .typeMismatch(let type, let context): "\(path(context))expected \(type)"
   case .valueNotFound(let type, let context): "\(path(context))expected \(type), found null"
+  // All that the parser says of a bad text or of a number that fits no integer.
+  case .dataCorrupted(let context) where context.codingPath.isEmpty:
+    "not valid JSON, or a number in it is absurd"
   case .dataCorrupted(let context): "\(path(context))\(context.debugDescription)"
   default: "not valid JSON"
   }

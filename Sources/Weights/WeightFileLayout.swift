@@ -16,6 +16,8 @@ enum WeightFileLayout {
   static let blockEntryBytes = 16
   /// The largest header that a reader takes.
   static let maximumHeader = 256 << 20
+  /// The most weights that a reader takes in one block: a row may be as long.
+  static let maximumBlockWeights = 1 << 24
   /// How many weights a block aims at.
   static let blockWeights = 32_768
 }

@@ -53,7 +53,8 @@ public final class WeightFileWriter {
     var names = Set<String>()
     for tensor in tensors {
       guard tensor.rows > 0, tensor.columns > 0, tensor.columns % tensor.type.blockElements == 0,
-        names.insert(tensor.name).inserted
+        tensor.columns <= WeightFileLayout.maximumBlockWeights,
+        multiplied(tensor.rows, tensor.rowBytes) != nil, names.insert(tensor.name).inserted
       else {
         throw WeightError(
           path: path,
@@ -200,9 +201,12 @@ enum BlockEncoder {
       var rest = [UInt8](repeating: 0, count: elements * (type.blockBytes - 1))
       let mode = cc_split(type.rawValue, raw, elements, &planes, &rest)
       let packed = lz4(planes, level: level)
-      if packed.count + rest.count + 2 < raw.count {
+      // Rows that repeat are the exception: there plain LZ4 is smaller.
+      let plain = lz4(raw, level: .fast)
+      if packed.count + rest.count + 2 < min(raw.count, plain.count + 1) {
         return [BlockCoding.planes.rawValue, mode] + packed + rest
       }
+      if plain.count < raw.count { return [BlockCoding.lz4.rawValue] + plain }
     default:
       // Decoding straight from the map is worth more than a few per cent.
       let packed = lz4(raw, level: level)

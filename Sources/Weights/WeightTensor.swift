@@ -25,13 +25,27 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
     guard header.rows > 0, header.columns > 0, header.blockRows > 0 else {
       throw refuse("rows, columns and block_rows must be positive")
     }
+    guard header.blockRows <= header.rows else {
+      throw refuse("block_rows \(header.blockRows): expected at most \(header.rows), its rows")
+    }
     guard header.columns % header.type.blockElements == 0 else {
       throw refuse("\(header.columns) columns are not whole blocks of \(header.type.label)")
     }
-    guard let elements = multiplied(header.rows, header.columns), multiplied(elements, 4) != nil,
-      let blockElements = multiplied(min(header.blockRows, header.rows), header.columns),
-      blockElements <= 1 << 28
-    else { throw refuse("its size is absurd") }
+    // One byte of LZ4 makes at most 255.
+    guard let elements = multiplied(header.rows, header.columns),
+      let bytes = multiplied(elements / header.type.blockElements, header.type.blockBytes),
+      bytes / 255 <= blocks.offset
+    else {
+      throw refuse(
+        "\(header.rows) × \(header.columns) of \(header.type.label) cannot be in this file of "
+          + "\(blocks.file.bytes.count) bytes")
+    }
+    let inBlock = header.blockRows * header.columns
+    guard inBlock <= WeightFileLayout.maximumBlockWeights else {
+      throw refuse(
+        "block_rows \(header.blockRows): expected blocks of at most "
+          + "\(WeightFileLayout.maximumBlockWeights) weights, found \(inBlock)")
+    }
     let count = (header.rows - 1) / header.blockRows + 1
     guard header.firstBlock == expectedFirst, count <= blocks.count - expectedFirst else {
       throw refuse("its blocks do not fit block_table")
@@ -57,12 +71,12 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
   /// How the elements are stored.
   public var type: WeightType { description.type }
 
-  private var blockBytes: Int { min(blockRows, rows) * description.rowBytes }
-  private var blockElements: Int { min(blockRows, rows) * columns }
+  private var blockBytes: Int { blockRows * description.rowBytes }
 
-  /// Room for a block's planes or bytes, and for one whole decoded block.
+  /// Room for a block's planes or bytes.
   public var scratchBytes: Int {
-    max(blockBytes, 8 * cc_plane_bytes(blockElements)) + 64 + 4 * blockElements
+    type.isFloatingPoint
+      ? max(blockBytes, 8 * cc_plane_bytes(blockRows * columns)) : blockBytes
   }
 
   /// The bytes that the tensor's blocks take in the file.
@@ -75,19 +89,22 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
     rows range: Range<Int>, into output: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutableRawBufferPointer
   ) throws(WeightError) {
-    try each(range) { (block, part, place) throws(WeightError) in
+    try each(range, scratch) { (block, part, place) throws(WeightError) in
       try decode(
         block: block, part, into: output + place * columns, scratch: scratch)
     }
   }
 
-  /// Writes rows `range` in the stored type, as they were before compression.
+  /// Writes rows `range` in the stored type, bit for bit as they were before compression.
+  ///
+  /// Needs room for range.count · `description.rowBytes` bytes and scratch as
+  /// ``decode(rows:into:scratch:)`` does, and throws as it does.
   public func stored(
     rows range: Range<Int>, into output: UnsafeMutableRawPointer,
     scratch: UnsafeMutableRawBufferPointer
   ) throws(WeightError) {
     let rowBytes = description.rowBytes
-    try each(range) { (block, part, place) throws(WeightError) in
+    try each(range, scratch) { (block, part, place) throws(WeightError) in
       let payload = try check(block: block)
       let count = rowCount(of: block)
       let target = output + place * rowBytes
@@ -103,11 +120,9 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
         target.copyMemory(from: address(scratch) + skip, byteCount: part.count * rowBytes)
       case .planes:
         let parts = try planes(payload, elements: count * columns, scratch: scratch, block)
-        let whole = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-        defer { whole.deallocate() }
         cc_join(
-          type.rawValue, parts.mode, parts.planes, parts.rest, count * columns, whole)
-        target.copyMemory(from: whole + skip, byteCount: part.count * rowBytes)
+          cc_best_vectors(), type.rawValue, parts.mode, parts.planes, parts.rest, count * columns,
+          part.lowerBound * columns, part.count * columns, target)
       }
     }
   }
@@ -115,9 +130,11 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
   /// Calls `body` with each block that `range` touches, the rows inside the block and how many
   /// rows came before.
   private func each(
-    _ range: Range<Int>, _ body: (Int, Range<Int>, Int) throws(WeightError) -> Void
+    _ range: Range<Int>, _ scratch: UnsafeMutableRawBufferPointer,
+    _ body: (Int, Range<Int>, Int) throws(WeightError) -> Void
   ) throws(WeightError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    precondition(scratch.count >= scratchBytes, "the scratch is too small")
     var row = range.lowerBound
     while row < range.upperBound {
       let block = row / blockRows
@@ -136,7 +153,6 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
     block: Int, _ part: Range<Int>, into output: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutableRawBufferPointer
   ) throws(WeightError) {
-    precondition(scratch.count >= scratchBytes)
     let payload = try check(block: block)
     let count = rowCount(of: block)
     let elements = count * columns
@@ -151,20 +167,22 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
       cc_to_f32(type.rawValue, address(scratch) + skip, output, part.count * columns)
     case .planes:
       let parts = try planes(payload, elements: elements, scratch: scratch, block)
-      let first = part.lowerBound * columns
-      if first % 64 == 0 {
-        cc_join_f32(
-          type.rawValue, parts.mode, parts.planes, parts.rest, elements, first,
-          part.count * columns, output)
-        return
-      }
-      // The part starts inside a run of 64: decode the block and copy.
-      let whole = (address(scratch) + 8 * cc_plane_bytes(blockElements) + 64)
-        .assumingMemoryBound(to: Float.self)
       cc_join_f32(
-        type.rawValue, parts.mode, parts.planes, parts.rest, elements, 0,
-        part.upperBound * columns, whole)
-      output.update(from: whole + first, count: part.count * columns)
+        cc_best_vectors(), type.rawValue, parts.mode, parts.planes, parts.rest, elements,
+        part.lowerBound * columns, part.count * columns, output)
+    }
+  }
+
+  /// Checks a block again: its checksum, and that its payload is what its coding asks for.
+  func verify(block: Int, scratch: UnsafeMutableRawBufferPointer) throws(WeightError) {
+    let payload = try check(block: block, always: true)
+    let size = rowCount(of: block) * description.rowBytes
+    switch try coding(payload, block) {
+    case .stored: guard payload.count == 1 + size else { throw damaged(block, "its size is wrong") }
+    case .lz4: try decompress(payload.dropping(1), into: scratch, size: size, block)
+    case .planes:
+      _ = try planes(
+        payload, elements: rowCount(of: block) * columns, scratch: scratch, block)
     }
   }
 
@@ -174,9 +192,11 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
   func check(block: Int, always: Bool = false) throws(WeightError) -> UnsafeRawBufferPointer {
     let entry = blocks.entry(firstBlock + block)
     let bytes = blocks.file.bytes
+    // Coding never makes a block longer than its elements and the coding's own byte.
     guard entry.offset >= WeightFileLayout.preambleBytes, entry.size >= 1,
+      entry.size <= 1 + rowCount(of: block) * description.rowBytes,
       let end = added(entry.offset, entry.size), end <= blocks.offset
-    else { throw damaged(block, "it lies outside the file") }
+    else { throw damaged(block, "its offset or its size \(entry.size) cannot be") }
     let payload = UnsafeRawBufferPointer(rebasing: bytes[entry.offset..<end])
     if always || cc_flag(checked + block) == 0 {
       guard cc_crc32c(0, payload.baseAddress, payload.count) == entry.checksum else {
@@ -202,7 +222,7 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
   ) throws(WeightError) -> (
     mode: UInt8, planes: UnsafePointer<UInt8>, rest: UnsafePointer<UInt8>
   ) {
-    guard type == .bf16 || type == .f16 || type == .f32 else {
+    guard type.isFloatingPoint else {
       throw damaged(block, "its coding is not for \(type.label)")
     }
     let restBytes = elements * (type.blockBytes - 1)

@@ -32,6 +32,9 @@ public enum WeightType: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// Whether every element is a floating-point number of its own.
+  public var isFloatingPoint: Bool { self == .f32 || self == .f16 || self == .bf16 }
+
   /// The size in bytes of ``blockElements`` elements.
   public var blockBytes: Int {
     switch self {

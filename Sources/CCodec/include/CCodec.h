@@ -11,21 +11,30 @@ int cc_to_f32(uint8_t type, const void *source, float *target, size_t count);
 // `previous` (0 to start). Source: RFC 3720, appendix B.4.
 uint32_t cc_crc32c(uint32_t previous, const void *bytes, size_t count);
 
+// cc_crc32c without the processor's own instruction.
+uint32_t cc_crc32c_portable(uint32_t previous, const void *bytes, size_t count);
+
 // Splits `count` elements of 2 bytes (bf16, f16) or 4 bytes (f32) into the byte that holds the
 // exponent, as zigzag distance from the commonest value in 8 bit planes, and the bytes left over.
 // planes: 8 * cc_plane_bytes(count); rest: count * (size - 1). Returns the commonest value.
 uint8_t cc_split(
   uint8_t type, const void *source, size_t count, uint8_t *planes, uint8_t *rest);
 
-// The reverse of cc_split, to the stored elements.
-void cc_join(
-  uint8_t type, uint8_t mode, const uint8_t *planes, const uint8_t *rest, size_t count,
-  void *target);
+// Vector instructions that joining may use. All give the same bits.
+enum { CC_VECTORS_NONE = 0, CC_VECTORS_256 = 1, CC_VECTORS_512 = 2 };
 
-// cc_join of elements first ..< first + count of `total`, converted to f32. first % 64 == 0.
+// The best of them that this processor has; a caller may ask for a lesser one.
+int cc_best_vectors(void);
+
+// The reverse of cc_split: elements first ..< first + count of `total`, as they were stored.
+void cc_join(
+  int vectors, uint8_t type, uint8_t mode, const uint8_t *planes, const uint8_t *rest,
+  size_t total, size_t first, size_t count, void *target);
+
+// cc_join, converted to f32.
 void cc_join_f32(
-  uint8_t type, uint8_t mode, const uint8_t *planes, const uint8_t *rest, size_t total,
-  size_t first, size_t count, float *target);
+  int vectors, uint8_t type, uint8_t mode, const uint8_t *planes, const uint8_t *rest,
+  size_t total, size_t first, size_t count, float *target);
 
 // Bytes of one bit plane: whole runs of 64 elements.
 static inline size_t cc_plane_bytes(size_t count) { return (count + 63) / 64 * 8; }
