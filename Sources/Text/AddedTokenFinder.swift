@@ -1,74 +1,113 @@
 /// Finds added tokens in a text: the leftmost, and of those the longest.
 struct AddedTokenFinder: Sendable {
-  /// A token's place: `whole` includes the white space that belongs to it.
+  /// A token's place, with the white space that belongs to it.
   struct Match {
     var id: Int32
-    var whole: Range<Int>
+    var range: Range<Int>
   }
 
-  private var tokens: [(pattern: [UInt8], token: AddedToken)] = []
-  private var byFirst: [[Int]] = Array(repeating: [], count: 256)
+  /// In the order of their bytes.
+  private var patterns = ByteStrings()
+  private var tokens: [AddedToken] = []
+  /// Whether a pattern starts with a byte.
+  private var starts = [Bool](repeating: false, count: 256)
 
-  /// A finder for `tokens`, each with the bytes to look for.
+  /// A finder for `tokens`, each with the bytes to look for; of equal bytes the first one counts.
   init(_ tokens: [(pattern: [UInt8], token: AddedToken)]) {
-    self.tokens = tokens.filter { !$0.pattern.isEmpty }
-    for (index, entry) in self.tokens.enumerated() {
-      byFirst[Int(entry.pattern[0])].append(index)
+    let order = tokens.indices.filter { !tokens[$0].pattern.isEmpty }.sorted {
+      let (a, b) = (tokens[$0].pattern, tokens[$1].pattern)
+      return a == b ? $0 < $1 : a.lexicographicallyPrecedes(b)
     }
-    for first in byFirst.indices {
-      byFirst[first].sort { self.tokens[$0].pattern.count > self.tokens[$1].pattern.count }
+    for index in order {
+      let (pattern, token) = tokens[index]
+      if patterns.count > 0, patterns[patterns.count - 1].elementsEqual(pattern) { continue }
+      patterns.append(pattern)
+      self.tokens.append(token)
+      starts[Int(pattern[0])] = true
     }
   }
-
-  var isEmpty: Bool { tokens.isEmpty }
 
   /// The matches inside `range`, in order.
+  ///
+  /// The white space that a token takes to its right may hold the next token; that is found all
+  /// the same, as Hugging Face's library does.
   func matches(in text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [Match] {
     var found: [Match] = []
     if tokens.isEmpty { return found }
     var at = range.lowerBound
     while at < range.upperBound {
-      let candidates = byFirst[Int(text[at])]
-      guard !candidates.isEmpty,
-        let index = candidates.first(where: { matches(text, at, range, tokens[$0]) })
-      else {
+      guard starts[Int(text[at])], let index = longest(text, at, range.upperBound) else {
         at += 1
         continue
       }
-      let (pattern, token) = tokens[index]
+      let token = tokens[index]
       var start = at
-      var end = at + pattern.count
-      let floor = found.last?.whole.upperBound ?? range.lowerBound
+      var end = at + patterns[index].count
+      at = end
+      if token.singleWord, touchesWord(text, range, start..<end) { continue }
       if token.stripsLeft {
-        while start > floor, isSpace(text[start - 1]) { start -= 1 }
+        while start > range.lowerBound {
+          let (scalar, length) = decodeScalar(before: start, text, range.lowerBound)
+          if !scalar.properties.isWhitespace { break }
+          start -= length
+        }
+        start = max(start, found.last?.range.upperBound ?? range.lowerBound)
       }
       if token.stripsRight {
-        while end < range.upperBound, isSpace(text[end]) { end += 1 }
+        while end < range.upperBound {
+          let (scalar, length) = decodeScalar(text, end, range.upperBound)
+          if !scalar.properties.isWhitespace { break }
+          end += length
+        }
       }
-      found.append(Match(id: token.id, whole: start..<end))
-      at = end
+      found.append(Match(id: token.id, range: min(start, end)..<end))
     }
     return found
   }
 
-  private func matches(
-    _ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ range: Range<Int>,
-    _ entry: (pattern: [UInt8], token: AddedToken)
-  ) -> Bool {
-    let end = at + entry.pattern.count
-    guard end <= range.upperBound else { return false }
-    for (offset, byte) in entry.pattern.enumerated() where text[at + offset] != byte {
-      return false
+  /// The longest pattern at `at`: those that go on as the text does, byte by byte.
+  private func longest(_ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ end: Int) -> Int? {
+    var candidates = 0..<tokens.count
+    var best: Int?
+    var depth = 0
+    while at + depth < end {
+      let byte = text[at + depth]
+      let low = partition(candidates) { $0.count > depth && $0[$0.startIndex + depth] >= byte }
+      let high = partition(low..<candidates.upperBound) { $0[$0.startIndex + depth] > byte }
+      if low == high { break }
+      candidates = low..<high
+      depth += 1
+      if patterns[low].count == depth { best = low }
     }
-    guard entry.token.singleWord else { return true }
-    return !(at > range.lowerBound && isWord(text[at - 1]))
-      && !(end < range.upperBound && isWord(text[end]))
+    return best
   }
 
-  private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0d) }
+  /// The first of `range` for which `isBehind` is true, as it is for all after it.
+  private func partition(_ range: Range<Int>, _ isBehind: (ArraySlice<UInt8>) -> Bool) -> Int {
+    var (low, high) = (range.lowerBound, range.upperBound)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBehind(patterns[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
 
-  private func isWord(_ byte: UInt8) -> Bool {
-    byte >= 0x80 || byte == 0x5f || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a)
-      || (byte >= 0x30 && byte <= 0x39)
+  private func touchesWord(
+    _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ match: Range<Int>
+  ) -> Bool {
+    match.lowerBound > range.lowerBound
+      && isWord(decodeScalar(before: match.lowerBound, text, range.lowerBound).0)
+      || match.upperBound < range.upperBound
+        && isWord(decodeScalar(text, match.upperBound, range.upperBound).0)
+  }
+
+  /// `\w` of Unicode's regular expressions (UTS #18, annex C).
+  private func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.properties.isAlphabetic || scalar.properties.isJoinControl { return true }
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation:
+      return true
+    default: return false
+    }
   }
 }

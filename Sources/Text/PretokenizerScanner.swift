@@ -162,17 +162,3 @@ struct PretokenizerScanner {
     }
   }
 }
-
-/// The scalar that starts at `at` of valid UTF-8, and its length in bytes.
-func decodeScalar(
-  _ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ end: Int
-) -> (Unicode.Scalar, Int) {
-  let first = UInt32(text[at])
-  let length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-  if length == 1 || at + length > end {
-    return (Unicode.Scalar(UInt8(truncatingIfNeeded: first)), 1)
-  }
-  var value = first & (0xff >> UInt32(length + 1))
-  for index in 1..<length { value = value << 6 | UInt32(text[at + index] & 0x3f) }
-  return (Unicode.Scalar(value) ?? "\u{fffd}", length)
-}

@@ -99,7 +99,7 @@ extension GGUFTokenizerMetadata {
     let added = Set(tables.added.map(\.id))
     var ids: [[UInt8]: UInt32] = [:]
     for (index, token) in tokens.enumerated() {
-      let spelled = ByteLevelAlphabet.bytes(String(decoding: token, as: UTF8.self))
+      let spelled = ByteLevelAlphabet.bytes(token)
       guard !added.contains(Int32(index)), let spelled else {
         tables.append(token)
         continue
@@ -110,9 +110,8 @@ extension GGUFTokenizerMetadata {
     for merge in merges {
       // A byte-level token holds no space: the first one separates the pair.
       guard let space = merge.firstIndex(of: 0x20),
-        let left = ByteLevelAlphabet.bytes(String(decoding: merge[..<space], as: UTF8.self)),
-        let right = ByteLevelAlphabet.bytes(
-          String(decoding: merge[(space + 1)...], as: UTF8.self)),
+        let left = ByteLevelAlphabet.bytes(merge[..<space]),
+        let right = ByteLevelAlphabet.bytes(merge[(space + 1)...]),
         let leftId = ids[left], let rightId = ids[right], let result = ids[left + right]
       else {
         let text = String(decoding: merge, as: UTF8.self)
@@ -122,12 +121,12 @@ extension GGUFTokenizerMetadata {
     }
   }
 
-  /// SentencePiece merges the pair whose result has the highest score: every way to cut a token in
-  /// two tokens is a merge, ranked by the token's score.
+  /// SentencePiece merges the pair whose result has the highest score, the leftmost of equals:
+  /// every way to cut a token in two tokens is a merge, ranked by the token's score.
   private func readSentencePiece(_ tables: inout TokenizerTables) throws(TokenizerError) {
-    guard scores.count == tokens.count else {
+    guard scores.count == tokens.count, !scores.contains(where: \.isNaN) else {
       throw TokenizerError(
-        "tokenizer.ggml.scores: expected \(tokens.count) values, found \(scores.count)")
+        "tokenizer.ggml.scores: expected \(tokens.count) numbers, found \(scores.count)")
     }
     tables.pretokenizer = .none
     tables.byteFallback = true
@@ -142,11 +141,14 @@ extension GGUFTokenizerMetadata {
     let order = ids.values.sorted {
       scores[Int($0)] != scores[Int($1)] ? scores[Int($0)] > scores[Int($1)] : $0 < $1
     }
+    var last: Double?
     for id in order {
       let token = tokens[Int(id)]
       for cut in token.indices.dropFirst() where token[cut] & 0xc0 != 0x80 {
         if let left = ids[Array(token[..<cut])], let right = ids[Array(token[cut...])] {
-          tables.merges += [left, right, id]
+          let tie = last == scores[Int(id)] ? TokenizerTables.tieBit : 0
+          tables.merges += [left, right, id | tie]
+          last = scores[Int(id)]
         }
       }
     }

@@ -6,235 +6,260 @@ extension Tokenizer {
   ///
   /// Throws ``TokenizerError`` naming the part that is missing, wrong or not supported.
   public convenience init(tokenizerJSON: Data) throws(TokenizerError) {
-    let file: TokenizerFile
-    do {
-      file = try JSONDecoder().decode(TokenizerFile.self, from: tokenizerJSON)
-    } catch let error as DecodingError {
-      throw TokenizerError("tokenizer.json: \(Self.problem(error))")
-    } catch {
-      throw TokenizerError("tokenizer.json: not valid JSON")
-    }
-    try self.init(tables: file.tables())
-  }
-
-  private static func problem(_ error: DecodingError) -> String {
-    switch error {
-    case .keyNotFound(let key, _): "field '\(key.stringValue)' is missing"
-    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-      "field '\(context.codingPath.map(\.stringValue).joined(separator: "."))': expected \(type)"
-    case .dataCorrupted(let context): context.debugDescription
-    @unknown default: "not valid JSON"
-    }
+    try self.init(tables: TokenizerFile(Array(tokenizerJSON)).tables())
   }
 }
 
 /// The parts of `tokenizer.json` that matter here.
-private struct TokenizerFile: Decodable {
-  struct Added: Decodable {
-    var id: Int
-    var content: String
-    var single_word: Bool?
-    var lstrip: Bool?
-    var rstrip: Bool?
-    var normalized: Bool?
-    var special: Bool?
+struct TokenizerFile {
+  typealias Value = JSONCursor.Value
+
+  private var addedTokens: [Value] = []
+  var normalizer: Value?
+  var pretokenizer: Value?
+  var postProcessor: Value?
+  private var type: String?
+  private var unknownToken: [UInt8]?
+  private var byteFallback = false
+  private var fusesUnknown = false
+  private var ignoresMerges = false
+  private var vocabulary: SpelledVocabulary?
+  /// Left and right parts of the merges, by turns; nil before they are read.
+  private var mergeParts: ByteStrings?
+
+  /// Reads the file. Throws ``TokenizerError`` where it is no JSON of this shape.
+  init(_ bytes: [UInt8]) throws(TokenizerError) {
+    var cursor = try JSONCursor(bytes)
+    guard cursor.peek() == UInt8(ascii: "{") else { throw Self.failure("expected an object") }
+    var hasModel = false
+    try cursor.beginObject()
+    while let key = try cursor.nextKey() {
+      switch String(decoding: key, as: UTF8.self) {
+      case "added_tokens": addedTokens = try cursor.value().elements ?? []
+      case "normalizer": normalizer = try cursor.value()
+      case "pre_tokenizer": pretokenizer = try cursor.value()
+      case "post_processor": postProcessor = try cursor.value()
+      case "model":
+        try readModel(&cursor)
+        hasModel = true
+      default: _ = try cursor.value()
+      }
+    }
+    try cursor.finish()
+    guard hasModel else { throw Self.failure("field 'model' is missing") }
   }
 
-  /// Normalisers, pre-tokenizers, decoders and post-processors nest in sequences.
-  struct Step: Decodable {
-    struct Pattern: Decodable {
-      var Regex: String?
-      var String: String?
-    }
-
-    struct Piece: Decodable {
-      struct Special: Decodable { var id: String }
-      var SpecialToken: Special?
-    }
-
-    var type: String
-    var normalizers: [Step]?
-    var pretokenizers: [Step]?
-    var processors: [Step]?
-    var individual_digits: Bool?
-    var add_prefix_space: Bool?
-    var use_regex: Bool?
-    var pattern: Pattern?
-    var behavior: String?
-    var invert: Bool?
-    var prepend: String?
-    var content: String?
-    var single: [Piece]?
+  static func failure(_ problem: String) -> TokenizerError {
+    TokenizerError("tokenizer.json: \(problem)")
   }
 
-  enum Merge: Decodable {
-    case pair(String, String)
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if let text = try? container.decode(String.self) {
-        let parts = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else {
-          throw DecodingError.dataCorruptedError(
-            in: container, debugDescription: "model.merges: '\(text)' is not a pair")
+  private mutating func readModel(_ cursor: inout JSONCursor) throws(TokenizerError) {
+    guard cursor.peek() == UInt8(ascii: "{") else {
+      throw Self.failure("field 'model': expected an object")
+    }
+    try cursor.beginObject()
+    while let key = try cursor.nextKey() {
+      let key = String(decoding: key, as: UTF8.self)
+      switch key {
+      case "vocab" where cursor.peek() == UInt8(ascii: "{"):
+        vocabulary = try SpelledVocabulary(&cursor)
+      case "merges" where cursor.peek() == UInt8(ascii: "["): try readMerges(&cursor)
+      case "vocab", "merges":
+        // Other models have lists where BPE has these; the type is refused below.
+        _ = try cursor.value()
+      case "type": type = try cursor.value().text
+      case "unk_token": unknownToken = try cursor.value().bytes
+      case "byte_fallback": byteFallback = try cursor.value().bool ?? false
+      case "fuse_unk": fusesUnknown = try cursor.value().bool ?? false
+      case "ignore_merges": ignoresMerges = try cursor.value().bool ?? false
+      case "continuing_subword_prefix", "end_of_word_suffix":
+        if let affix = try cursor.value().bytes, !affix.isEmpty {
+          throw Self.failure("model.\(key) (subword marks) is not supported")
         }
-        self = .pair(String(parts[0]), String(parts[1]))
-        return
+      default: _ = try cursor.value()
       }
-      let parts = try container.decode([String].self)
-      guard parts.count == 2 else {
-        throw DecodingError.dataCorruptedError(
-          in: container, debugDescription: "model.merges: a merge of \(parts.count) parts")
-      }
-      self = .pair(parts[0], parts[1])
     }
   }
 
-  struct Model: Decodable {
-    var type: String?
-    var vocab: [String: Int]
-    var merges: [Merge]
-    var unk_token: String?
-    var byte_fallback: Bool?
-    var fuse_unk: Bool?
-    var ignore_merges: Bool?
-    var continuing_subword_prefix: String?
-    var end_of_word_suffix: String?
-    var dropout: Double?
+  private mutating func readMerges(_ cursor: inout JSONCursor) throws(TokenizerError) {
+    var parts = ByteStrings()
+    try cursor.beginArray()
+    while try cursor.nextElement() {
+      let number = parts.count / 2
+      switch cursor.peek() {
+      case UInt8(ascii: "["):
+        var count = 0
+        try cursor.beginArray()
+        while try cursor.nextElement() {
+          parts.append(try cursor.string())
+          count += 1
+        }
+        guard count == 2 else {
+          throw Self.failure("model.merges[\(number)]: expected two parts, found \(count)")
+        }
+      default:
+        let text = try cursor.string()
+        guard let space = text.firstIndex(of: 0x20), text.lastIndex(of: 0x20) == space else {
+          throw Self.failure(
+            "model.merges[\(number)]: '\(String(decoding: text, as: UTF8.self))' is not a pair")
+        }
+        parts.append(text[..<space])
+        parts.append(text[(space + 1)...])
+      }
+    }
+    mergeParts = parts
   }
 
-  var added_tokens: [Added]?
-  var normalizer: Step?
-  var pre_tokenizer: Step?
-  var post_processor: Step?
-  var model: Model
-
+  /// The flat form. Throws ``TokenizerError`` naming what is not supported or contradicts itself.
   func tables() throws(TokenizerError) -> TokenizerTables {
+    guard type ?? "BPE" == "BPE" else {
+      throw Self.failure("model.type: expected BPE, found '\(type ?? "")'")
+    }
+    guard let vocabulary else {
+      throw Self.failure("field 'model.vocab': expected an object of tokens and ids")
+    }
+    guard let mergeParts else {
+      throw Self.failure("field 'model.merges': expected a list of pairs")
+    }
     var tables = TokenizerTables()
-    guard model.type ?? "BPE" == "BPE" else {
-      throw TokenizerError("tokenizer.json: model.type expected BPE, found '\(model.type ?? "")'")
-    }
-    guard model.continuing_subword_prefix ?? "" == "", model.end_of_word_suffix ?? "" == "" else {
-      throw TokenizerError("tokenizer.json: subword prefixes and suffixes are not supported")
-    }
-    tables.byteFallback = model.byte_fallback ?? false
-    tables.fuseUnknown = model.fuse_unk ?? false
-    tables.ignoreMerges = model.ignore_merges ?? false
+    tables.byteFallback = byteFallback
+    tables.fuseUnknown = fusesUnknown
+    tables.ignoreMerges = ignoresMerges
     try readNormalizer(&tables)
     try readPretokenizer(&tables)
-    try readVocabulary(&tables)
-    tables.unknownId = model.unk_token.flatMap { model.vocab[$0] }.map { Int32($0) } ?? -1
-    readPostProcessor(&tables)
+    try addTokens(vocabulary, &tables)
+    try addMerges(mergeParts, vocabulary, &tables)
+    if let unknownToken { tables.unknownId = vocabulary.id(unknownToken) ?? -1 }
+    if let bos = try firstToken() {
+      tables.bosId =
+        tables.added.first { tables.token(Int($0.id)).elementsEqual(bos) }?.id
+        ?? vocabulary.id(bos) ?? -1
+      guard tables.bosId >= 0 else {
+        throw Self.failure(
+          "post_processor: '\(String(decoding: bos, as: UTF8.self))' is not a token")
+      }
+      tables.addsBos = true
+    }
     return tables
   }
 
-  private func readNormalizer(_ tables: inout TokenizerTables) throws(TokenizerError) {
-    for step in normalizer.map({ $0.normalizers ?? [$0] }) ?? [] {
-      switch (step.type, tables.byteFallback) {
-      case ("Prepend", true) where step.prepend == "▁": tables.prependsSpace = true
-      case ("Replace", true) where step.pattern?.String == " " && step.content == "▁": break
-      case ("NFC", false): tables.normalizesNFC = true
-      default:
-        throw TokenizerError("tokenizer.json: normalizer '\(step.type)' is not supported here")
+  private func addTokens(
+    _ vocabulary: SpelledVocabulary, _ tables: inout TokenizerTables
+  ) throws(TokenizerError) {
+    var contents: [Int32: [UInt8]] = [:]
+    for (number, entry) in addedTokens.enumerated() {
+      guard let content = entry["content"]?.bytes, !content.isEmpty,
+        let id = entry["id"]?.int.flatMap({ Int32(exactly: $0) }), id >= 0
+      else { throw Self.failure("added_tokens[\(number)]: expected an id and a content") }
+      let spelled = vocabulary.id(content)
+      guard spelled == nil || spelled == id, contents.updateValue(content, forKey: id) == nil else {
+        throw Self.failure(
+          "added_tokens[\(number)]: '\(String(decoding: content, as: UTF8.self))' has id \(id), "
+            + "but \(spelled.map { "model.vocab says \($0)" } ?? "another token has it too")")
+      }
+      var token = AddedToken(id: id, special: entry["special"]?.bool ?? false)
+      token.normalized = entry["normalized"]?.bool ?? !token.special
+      token.stripsLeft = entry["lstrip"]?.bool ?? false
+      token.stripsRight = entry["rstrip"]?.bool ?? false
+      token.singleWord = entry["single_word"]?.bool ?? false
+      // In byte-level vocabularies only what is spelled as it is can be found by its bytes.
+      token.inVocabulary =
+        spelled != nil && (byteFallback || ByteLevelAlphabet.bytes(content) == content)
+      tables.added.append(token)
+    }
+    let last = max(vocabulary.ids.max() ?? -1, contents.keys.max() ?? -1)
+    guard last >= 0, Int(last) < vocabulary.ids.count + contents.count else {
+      throw Self.failure("model.vocab: id \(last) is more than there are tokens")
+    }
+    var order = [Int32](repeating: -1, count: Int(last) + 1)
+    for (index, id) in vocabulary.ids.enumerated() {
+      guard order[Int(id)] < 0 else {
+        throw Self.failure("model.vocab: two tokens have the id \(id)")
+      }
+      order[Int(id)] = Int32(index)
+    }
+    for (id, index) in order.enumerated() {
+      let spelling = index < 0 ? [] : vocabulary.spelling(Int(index))
+      if let content = contents[Int32(id)] {
+        guard index < 0 || spelling.elementsEqual(content) else {
+          throw Self.failure("added_tokens: the id \(id) is another token's in model.vocab")
+        }
+        tables.append(content)
+      } else if byteFallback {
+        tables.append(spelling)
+      } else if let bytes = ByteLevelAlphabet.bytes(spelling) {
+        tables.append(bytes)
+      } else {
+        throw Self.failure("model.vocab: token \(id) is not in the byte-level alphabet")
       }
     }
   }
 
-  private static let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
-  private static let tail = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-  private static let gpt2 =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-
-  private func readPretokenizer(_ tables: inout TokenizerTables) throws(TokenizerError) {
-    let steps = pre_tokenizer.map { $0.pretokenizers ?? [$0] } ?? []
-    if tables.byteFallback {
-      guard steps.isEmpty else {
-        throw TokenizerError(
-          "tokenizer.json: pre_tokenizer '\(steps[0].type)' with byte_fallback is not supported")
-      }
-      tables.pretokenizer = .none
-      return
-    }
-    var pattern: Pretokenizer?
-    var splitsDigits = false
-    var isByteLevel = false
-    for step in steps {
-      switch step.type {
-      case "Digits" where step.individual_digits == true && pattern == nil: splitsDigits = true
-      case "Split" where step.behavior == "Isolated" && step.invert != true && pattern == nil:
-        switch step.pattern?.Regex {
-        case Self.contractions + "\\p{N}{1,3}" + Self.tail: pattern = .llama3
-        case Self.contractions + "\\p{N}" + Self.tail: pattern = .qwen2
-        case Self.gpt2: pattern = .gpt2
-        case let other:
-          throw TokenizerError(
-            "tokenizer.json: pre_tokenizer Split by an unknown pattern: \(other ?? "none")")
-        }
-      case "ByteLevel" where step.add_prefix_space != true:
-        isByteLevel = true
-        if step.use_regex ?? true {
-          guard pattern == nil else {
-            throw TokenizerError("tokenizer.json: pre_tokenizer splits twice")
-          }
-          pattern = .gpt2
-        }
-      default:
-        throw TokenizerError("tokenizer.json: pre_tokenizer '\(step.type)' is not supported here")
-      }
-    }
-    guard isByteLevel, let pattern, !splitsDigits || pattern == .gpt2 else {
-      throw TokenizerError(
-        "tokenizer.json: expected a byte-level pre_tokenizer with GPT-2's, Llama 3's or Qwen2's pattern"
-      )
-    }
-    tables.pretokenizer = splitsDigits ? .digitsGPT2 : pattern
-  }
-
-  private func readVocabulary(_ tables: inout TokenizerTables) throws(TokenizerError) {
-    let added = added_tokens ?? []
-    let size = (model.vocab.values.max() ?? -1, added.map(\.id).max() ?? -1)
-    let count = max(size.0, size.1) + 1
-    guard count > 0, count <= model.vocab.count + added.count,
-      model.vocab.values.allSatisfy({ $0 >= 0 }), added.allSatisfy({ $0.id >= 0 })
-    else { throw TokenizerError("tokenizer.json: ids are negative, or more than the tokens") }
-    var tokens = [[UInt8]](repeating: [], count: count)
-    let contents = Dictionary(added.map { ($0.id, $0.content) }) { first, _ in first }
-    for (text, id) in model.vocab where contents[id] == nil {
-      guard tables.byteFallback || ByteLevelAlphabet.bytes(text) != nil else {
-        throw TokenizerError("tokenizer.json: token \(id) is not in the byte-level alphabet")
-      }
-      tokens[id] = tables.byteFallback ? Array(text.utf8) : ByteLevelAlphabet.bytes(text) ?? []
-    }
-    for (id, content) in contents { tokens[id] = Array(content.utf8) }
-    for token in tokens { tables.append(token) }
-    tables.merges.reserveCapacity(3 * model.merges.count)
-    for case .pair(let left, let right) in model.merges {
-      guard let leftId = model.vocab[left], let rightId = model.vocab[right],
-        let result = model.vocab[left + right]
+  private func addMerges(
+    _ parts: ByteStrings, _ vocabulary: SpelledVocabulary, _ tables: inout TokenizerTables
+  ) throws(TokenizerError) {
+    tables.merges.reserveCapacity(3 * (parts.count / 2))
+    for number in 0..<parts.count / 2 {
+      let (left, right) = (parts[2 * number], parts[2 * number + 1])
+      guard let leftId = vocabulary.id(left), let rightId = vocabulary.id(right),
+        let result = vocabulary.id(left + right)
       else {
-        throw TokenizerError(
-          "tokenizer.json: model.merges: '\(left) \(right)' is not in the vocabulary")
+        throw Self.failure(
+          "model.merges[\(number)]: '\(String(decoding: left, as: UTF8.self)) "
+            + "\(String(decoding: right, as: UTF8.self))' is not in the vocabulary")
       }
-      tables.merges += [UInt32(leftId), UInt32(rightId), UInt32(result)]
-    }
-    for token in added {
-      var entry = AddedToken(id: Int32(token.id), special: token.special ?? false)
-      entry.normalized = token.normalized ?? !(token.special ?? false)
-      entry.stripsLeft = token.lstrip ?? false
-      entry.stripsRight = token.rstrip ?? false
-      entry.singleWord = token.single_word ?? false
-      tables.added.append(entry)
+      for id in [leftId, rightId, result] { tables.merges.append(UInt32(bitPattern: id)) }
     }
   }
+}
 
-  private func readPostProcessor(_ tables: inout TokenizerTables) {
-    for step in post_processor.map({ $0.processors ?? [$0] }) ?? []
-    where step.type == "TemplateProcessing" {
-      guard let name = step.single?.first?.SpecialToken?.id,
-        let id = added_tokens?.first(where: { $0.content == name })?.id ?? model.vocab[name]
-      else { continue }
-      tables.bosId = Int32(id)
-      tables.addsBos = true
+/// `model.vocab`: tokens as the file spells them, in its order, found by their exact bytes.
+private struct SpelledVocabulary {
+  private var spellings = ByteStrings()
+  private(set) var ids: [Int32] = []
+  private var index = HashIndex(count: 0)
+
+  /// Reads the object that comes next.
+  init(_ cursor: inout JSONCursor) throws(TokenizerError) {
+    try cursor.beginObject()
+    while let spelling = try cursor.nextKey() {
+      spellings.append(spelling)
+      ids.append(try cursor.id())
     }
+    var index = HashIndex(count: ids.count)
+    for number in ids.indices {
+      let spelling = spellings[number]
+      let hash = HashIndex.hash(spelling)
+      guard index.find(hash, { spellings[$0].elementsEqual(spelling) }) == nil else {
+        throw TokenizerFile.failure(
+          "model.vocab: '\(String(decoding: spelling, as: UTF8.self))' is there twice")
+      }
+      index.insert(number, hash) { _ in false }
+    }
+    self.index = index
+  }
+
+  func spelling(_ number: Int) -> ArraySlice<UInt8> { spellings[number] }
+
+  func id(_ spelling: some Collection<UInt8>) -> Int32? {
+    index.find(HashIndex.hash(spelling)) { spellings[$0].elementsEqual(spelling) }
+      .map { ids[$0] }
+  }
+}
+
+/// Byte strings, one after the other in one piece of memory.
+struct ByteStrings: Sendable {
+  private var bytes: [UInt8] = []
+  private var ends: [Int] = []
+
+  var count: Int { ends.count }
+
+  mutating func append(_ string: some Sequence<UInt8>) {
+    bytes.append(contentsOf: string)
+    ends.append(bytes.count)
+  }
+
+  subscript(_ index: Int) -> ArraySlice<UInt8> {
+    bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
   }
 }

@@ -48,7 +48,9 @@ extension TokenizerTables {
     guard word(3) < 64 else { throw TokenizerError("tokenizer: flags \(word(3)) are unknown") }
     let (vocabulary, byteCount) = (Int(word(7)), Int(word(8)))
     let (merged, addedCount) = (Int(word(9)), Int(word(10)))
-    guard 44 + 4 * (vocabulary + 3 * merged + 2 * addedCount) + byteCount == data.count else {
+    guard vocabulary <= Int32.max,
+      44 + 4 * (vocabulary + 3 * merged + 2 * addedCount) + byteCount == data.count
+    else {
       throw TokenizerError("tokenizer: its counts do not fit its size")
     }
     self.pretokenizer = pretokenizer
@@ -79,15 +81,15 @@ extension TokenizerTables {
     }
     merges = []
     merges.reserveCapacity(3 * merged)
-    for _ in 0..<3 * merged {
-      guard word(at) < vocabulary else {
+    for index in 0..<3 * merged {
+      guard (index % 3 < 2 ? word(at) : word(at) & ~Self.tieBit) < vocabulary else {
         throw TokenizerError("tokenizer: a merge of an id outside the vocabulary")
       }
       merges.append(word(at))
       at += 1
     }
     for _ in 0..<addedCount {
-      guard word(at) < vocabulary, word(at + 1) < 32 else {
+      guard word(at) < vocabulary, word(at + 1) < 64 else {
         throw TokenizerError("tokenizer: an added token outside the vocabulary")
       }
       added.append(AddedToken(id: Int32(bitPattern: word(at)), flags: word(at + 1)))

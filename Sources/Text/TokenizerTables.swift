@@ -33,9 +33,12 @@ struct TokenizerTables: Sendable {
   /// Bytes of every token, one after the other; token i is offsets[i] ..< offsets[i + 1].
   var bytes: [UInt8] = []
   var offsets: [UInt32] = [0]
-  /// By rank: left, right and merged id.
+  /// By rank: left, right and merged id. The highest bit of the last (``tieBit``) says that the
+  /// merge has the rank of the one before it.
   var merges: [UInt32] = []
   var added: [AddedToken] = []
+
+  static let tieBit: UInt32 = 1 << 31
 
   var vocabularySize: Int { offsets.count - 1 }
   var mergeCount: Int { merges.count / 3 }
@@ -64,10 +67,12 @@ struct AddedToken: Sendable {
   var stripsRight = false
   /// It counts only where no letter, digit or underscore is next to it.
   var singleWord = false
+  /// It is a token of the vocabulary too: text between added tokens can come to it.
+  var inVocabulary = false
 
   var flags: UInt32 {
     (special ? 1 : 0) | (normalized ? 2 : 0) | (stripsLeft ? 4 : 0) | (stripsRight ? 8 : 0)
-      | (singleWord ? 16 : 0)
+      | (singleWord ? 16 : 0) | (inVocabulary ? 32 : 0)
   }
 
   init(id: Int32, flags: UInt32) {
@@ -77,6 +82,7 @@ struct AddedToken: Sendable {
     stripsLeft = flags & 4 != 0
     stripsRight = flags & 8 != 0
     singleWord = flags & 16 != 0
+    inVocabulary = flags & 32 != 0
   }
 
   init(id: Int32, special: Bool) {
