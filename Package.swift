@@ -106,7 +106,9 @@ let package = Package(
     test("OperationsTests", ["Operations", "Storage"]),
     test("WeightsTests", ["Weights", "Storage", "CCodec"]),
     test("TextTests", ["Text"]),
-    test("ConversionTests", ["Conversion", "Weights", "Text", "LoRA", "Llama", "Operations", "Storage"]),
+    test(
+      "ConversionTests",
+      ["Conversion", "Weights", "Text", "LoRA", "Llama", "Operations", "Storage"]),
     test("LlamaTests", ["Llama", "LoRA", "Operations", "Weights", "Storage"]),
     test(
       "MetaLearningTests",
