@@ -115,7 +115,7 @@ extension Tokenizer {
   /// The tokenizer in a weight file or a `tokenizer.json`, told from the content.
   convenience init(contentsOf path: String) throws {
     let handle = FileHandle(forReadingAtPath: path)
-    let start = try handle?.read(upToCount: 8) ?? Data()
+    let start = (try? handle?.read(upToCount: 8)) ?? Data()
     if start.starts(with: "IMPRINT\0".utf8) {
       guard let data = try WeightFile(path: path).tokenizerData() else {
         throw WeightError(path: path, "has no tokenizer")
