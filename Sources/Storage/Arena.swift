@@ -1,3 +1,5 @@
+private import Synchronization
+
 #if canImport(Glibc)
   private import Glibc
 #endif
@@ -29,12 +31,19 @@ public enum MemoryComponent: String, CaseIterable, Sendable {
 /// Every buffer is asked for with its component and is entered in the ledger. An arena that only
 /// plans enters the same buffers and allocates nothing; its views must not be read or written.
 /// Memory comes from the system in whole pages, zeroed, and is returned when the arena ends.
-public final class Arena: @unchecked Sendable {
+/// Several threads may ask at once.
+public final class Arena: Sendable {
   /// Whether nothing is allocated.
   public let plansOnly: Bool
-  private var regions: [(UnsafeMutableRawPointer, Int)] = []
+  private let books = Mutex(Books())
+
+  private struct Books: Sendable {
+    var regions: [(address: UInt, bytes: Int)] = []
+    var ledger: [MemoryComponent: Int] = [:]
+  }
+
   /// Bytes per component, whole pages.
-  public private(set) var ledger: [MemoryComponent: Int] = [:]
+  public var ledger: [MemoryComponent: Int] { books.withLock { $0.ledger } }
 
   /// An empty arena.
   public init(plansOnly: Bool = false) {
@@ -42,7 +51,11 @@ public final class Arena: @unchecked Sendable {
   }
 
   deinit {
-    for (base, bytes) in regions { munmap(base, bytes) }
+    books.withLock { books in
+      for region in books.regions {
+        munmap(UnsafeMutableRawPointer(bitPattern: region.address), region.bytes)
+      }
+    }
   }
 
   /// The sum of the ledger in bytes.
@@ -68,7 +81,7 @@ public final class Arena: @unchecked Sendable {
   ) -> UnsafeMutableRawPointer {
     let page = 4096
     let size = max(page, (bytes + page - 1) / page * page)
-    ledger[component, default: 0] += size
+    books.withLock { $0.ledger[component, default: 0] += size }
     guard !plansOnly else { return UnsafeMutableRawPointer(bitPattern: page).unsafelyUnwrapped }
     guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
@@ -78,7 +91,7 @@ public final class Arena: @unchecked Sendable {
       _ = line.withCString { write(2, $0, strlen($0)) }
       exit(1)
     }
-    regions.append((base, size))
+    books.withLock { $0.regions.append((UInt(bitPattern: base), size)) }
     return base
   }
 }
