@@ -1,26 +1,34 @@
-import ArgumentParser
-import Text
+public import ArgumentParser
+public import Text
 
 struct CharacterDescriptionData: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "character-description",
     abstract: "Descriptions of invented people and a question about each.",
     discussion: """
-      Names, places and answers of test tasks never appear in training tasks.
+      Names, places and answers of test tasks never appear in training tasks, and some phrasings \
+      are met in test tasks only.
 
       Example: imprint data character-description --train 5000 --test 500 --out data
       """)
 
   @OptionGroup var options: GeneratorOptions
 
+  @Option(help: "How queries end: 'Answer:' (question), or with the start of a sentence (stem).")
+  var queryForm: CharacterDescription.QueryForm = .stem
+
   func run() throws {
     try reportingErrors {
-      try options.write("character-description") { count, forTest in
-        CharacterDescription(count: count, seed: options.sides.seed, forTest: forTest)
+      try options.write("character-description", options: ["query-form": queryForm.rawValue]) {
+        count, forTest in
+        CharacterDescription(
+          count: count, seed: options.sides.seed, forTest: forTest, queryForm: queryForm)
       }
     }
   }
 }
+
+extension CharacterDescription.QueryForm: ExpressibleByArgument {}
 
 struct ReversalCurseData: ParsableCommand {
   static let configuration = CommandConfiguration(

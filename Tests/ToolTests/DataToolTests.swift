@@ -13,7 +13,7 @@ import Text
     let out = folder.file("made")
     let made = try Tool.run(
       "imprint", "data", "character-description", "--train", "20", "--test", "0", "--seed", "5",
-      "--out", out)
+      "--query-form", "question", "--out", out)
     #expect(made.status == 0 && made.output.isEmpty)
     #expect(made.errors == "\(out)/train.jsonl: 20 tasks\n")
     let names = try FileManager.default.contentsOfDirectory(atPath: out).sorted()
@@ -23,7 +23,8 @@ import Text
     #expect(
       manifest
         == DatasetManifest(
-          dataset: "character-description", seed: 5, tasks: ["train.jsonl": 20]))
+          dataset: "character-description", seed: 5, options: ["query-form": "question"],
+          tasks: ["train.jsonl": 20]))
   }
 
   @Test func whatWasDroppedIsReported() throws {

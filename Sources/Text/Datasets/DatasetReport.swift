@@ -25,7 +25,7 @@ public struct DatasetReport: Codable, Equatable, Sendable {
 /// What a generated dataset is: written beside its files, enough to make them again.
 public struct DatasetManifest: Codable, Equatable, Sendable {
   /// Of which generator; a change of what a seed gives raises it.
-  public static let currentVersion = 1
+  public static let currentVersion = 2
 
   /// The dataset's name.
   public var dataset: String
