@@ -15,7 +15,7 @@ BIN := .build/release
 .PHONY: help deps build model demo test lint bench clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 deps: ## Install the Debian packages that are missing
 	@Tools/scripts/install-dependencies

@@ -63,7 +63,7 @@ let package = Package(
     // Level 2: operations, weights, text.
     library("Operations", ["Storage", "CKernels", "Weights"]),
     library("Weights", ["Storage", "CCodec", "CLZ4"]),
-    library("Text"),
+    library("Text", ["Storage"]),
 
     // Level 3: optimisers, adapters, conversion.
     library("Optimizers", ["Storage", "Operations"]),

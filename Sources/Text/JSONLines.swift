@@ -27,48 +27,44 @@ public struct JSONLines {
     }
   }
 
-  private let path: String
-  private let handle: FileHandle
-  private var buffer = Data()
-  private var isAtEnd = false
+  private var lines: LineReader
   /// The number of the line that ``next(_:)`` gave last.
-  public private(set) var line = 0
+  public var line: Int { lines.line }
 
   /// Opens the file at `path`. Throws ``Failure`` where it cannot be read.
-  public init(path: String) throws(Failure) {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue,
-      let handle = FileHandle(forReadingAtPath: path)
-    else { throw Failure(path: path, line: 0, "cannot be read") }
-    self.path = path
-    self.handle = handle
-  }
+  public init(path: String) throws(Failure) { lines = try LineReader(path: path) }
+
+  /// Goes on where `lines` stands.
+  init(_ lines: LineReader) { self.lines = lines }
 
   /// The next line's object, or nil at the end.
   ///
   /// Throws ``Failure`` naming file, line and field.
   public mutating func next<Row: Decodable>(_ type: Row.Type) throws(Failure) -> Row? {
-    while let bytes = try nextLine() {
+    while let bytes = try lines.next() {
       if bytes.isEmpty { continue }
       guard String(validating: bytes, as: UTF8.self) != nil else {
-        throw Failure(path: path, line: line, "is not valid UTF-8")
+        throw Failure(path: lines.path, line: line, "is not valid UTF-8")
       }
       do {
-        return try JSONDecoder().decode(Row.self, from: bytes)
+        return try JSONDecoder().decode(Row.self, from: Data(bytes))
       } catch {
-        throw Failure(path: path, line: line, Self.problem(error))
+        throw Failure(path: lines.path, line: line, Self.problem(error))
       }
     }
     return nil
   }
 
-  private static func problem(_ error: any Error) -> String {
+  /// What a decoding error says, as one line that names the field.
+  static func problem(_ error: any Error) -> String {
     func name(_ context: DecodingError.Context) -> String {
       context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
         .joined(separator: ".")
     }
     switch error as? DecodingError {
-    case .keyNotFound(let key, _): return "field '\(key.stringValue)' is missing"
+    case .keyNotFound(let key, let context):
+      let field = [name(context), key.stringValue].filter { !$0.isEmpty }.joined(separator: ".")
+      return "field '\(field)' is missing"
     case .typeMismatch(let type, let context):
       let field = name(context)
       return field.isEmpty ? "expected a JSON object" : "field '\(field)': expected \(type)"
@@ -80,35 +76,5 @@ public struct JSONLines {
         ? "is not valid JSON" : "field '\(field)': \(context.debugDescription)"
     default: return "is not valid JSON"
     }
-  }
-
-  private mutating func nextLine() throws(Failure) -> Data? {
-    while true {
-      if let end = buffer.firstIndex(of: 0x0a) {
-        let bytes = buffer[buffer.startIndex..<end]
-        buffer = buffer[(end + 1)...]
-        return clean(bytes)
-      }
-      if isAtEnd {
-        if buffer.isEmpty { return nil }
-        let bytes = buffer
-        buffer = Data()
-        return clean(bytes)
-      }
-      do {
-        let more = try handle.read(upToCount: 1 << 18) ?? Data()
-        if more.isEmpty { isAtEnd = true } else { buffer = Data(buffer) + more }
-      } catch {
-        throw Failure(path: path, line: line, "cannot be read")
-      }
-    }
-  }
-
-  private mutating func clean(_ bytes: Data) -> Data {
-    line += 1
-    var bytes = bytes
-    if line == 1, bytes.starts(with: [0xef, 0xbb, 0xbf]) { bytes = bytes.dropFirst(3) }
-    if bytes.last == 0x0d { bytes = bytes.dropLast() }
-    return Data(bytes)
   }
 }

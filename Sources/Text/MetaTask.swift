@@ -27,6 +27,29 @@ public struct MetaTask: Codable, Equatable, Sendable {
     case separatorIds = "separator_ids"
   }
 
+  /// Reads what a row has; ids that are no whole numbers of 32 bits are named by their field.
+  public init(from decoder: any Decoder) throws {
+    let row = try decoder.container(keyedBy: CodingKeys.self)
+    func ids(_ key: CodingKeys) throws -> [Int32]? {
+      do {
+        return try row.decodeIfPresent([Int32].self, forKey: key)
+      } catch let error as DecodingError {
+        throw error
+      } catch {
+        // What Foundation throws for a number that does not fit is no DecodingError here.
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: row, debugDescription: "expected whole numbers of 32 bits")
+      }
+    }
+    context = try row.decodeIfPresent(String.self, forKey: .context)
+    query = try row.decodeIfPresent(String.self, forKey: .query)
+    response = try row.decodeIfPresent(String.self, forKey: .response)
+    contextIds = try ids(.contextIds)
+    queryIds = try ids(.queryIds)
+    responseIds = try ids(.responseIds)
+    separatorIds = try ids(.separatorIds)
+  }
+
   /// A task in text.
   public init(context: String, query: String, response: String) {
     self.context = context

@@ -1,18 +1,15 @@
-import Foundation
-
 /// Plain text for language-model losses: a text file cut at empty lines, or JSON Lines `{"text": …}`.
 public enum PlainText {
-  private struct Row: Decodable { var text: String }
-
   /// The paragraphs of the file at `path`, in token ids, each cut to pieces of at most `length` ids.
   ///
-  /// Pieces of fewer than `shortest` ids are left out. The format is told from the first byte.
-  /// Throws ``JSONLines/Failure`` where the file cannot be read or holds no piece.
+  /// Pieces of fewer than `shortest` ids are left out. Throws ``JSONLines/Failure`` where the file
+  /// cannot be read or holds no piece.
   public static func read(
     _ path: String, tokenizer: Tokenizer, length: Int, shortest: Int = 16, limit: Int? = nil
   ) throws(JSONLines.Failure) -> [[Int32]] {
     var pieces: [[Int32]] = []
-    for paragraph in try paragraphs(path) {
+    var paragraphs = try ParagraphReader(path: path)
+    while let paragraph = try paragraphs.next() {
       let ids = tokenizer.encode(paragraph)
       for start in stride(from: 0, to: ids.count, by: length) {
         let piece = Array(ids[start..<min(start + length, ids.count)])
@@ -26,32 +23,53 @@ public enum PlainText {
     }
     return pieces
   }
+}
 
-  private static func paragraphs(_ path: String) throws(JSONLines.Failure) -> [String] {
-    guard let handle = FileHandle(forReadingAtPath: path) else {
-      throw JSONLines.Failure(path: path, line: 0, "cannot be read")
-    }
-    if (try? handle.read(upToCount: 1))?.first == 0x7b {
-      var lines = try JSONLines(path: path)
-      var texts: [String] = []
-      while let row = try lines.next(Row.self) { texts.append(row.text) }
-      return texts
-    }
-    guard let data = FileManager.default.contents(atPath: path),
-      let text = String(validating: data, as: UTF8.self)
-    else { throw JSONLines.Failure(path: path, line: 0, "is not valid UTF-8") }
-    var result: [String] = []
-    var current = ""
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      let line = line.trimmingCharacters(in: .whitespaces)
-      if line.isEmpty {
-        if !current.isEmpty { result.append(current) }
-        current = ""
-      } else {
-        current += current.isEmpty ? line : " " + line
+/// A row of plain text in JSON Lines.
+struct PlainTextRow: Codable { var text: String }
+
+/// The paragraphs of a plain text, one after the other, in memory bounded by the longest.
+///
+/// In a text file they are separated by empty lines, and their lines are joined by spaces. A file
+/// whose first byte is `{` is JSON Lines `{"text": …}` instead, each text a paragraph as it is.
+public struct ParagraphReader {
+  private enum Source {
+    case lines(LineReader)
+    case rows(JSONLines)
+  }
+
+  private var source: Source
+
+  /// Opens the file at `path`. Throws ``JSONLines/Failure`` where it cannot be read.
+  public init(path: String) throws(JSONLines.Failure) {
+    var lines = try LineReader(path: path)
+    source = try lines.peek() == UInt8(ascii: "{") ? .rows(JSONLines(lines)) : .lines(lines)
+  }
+
+  /// The next paragraph, which is not empty, or nil at the end.
+  ///
+  /// Throws ``JSONLines/Failure`` naming the line: not UTF-8, or not a row with a text.
+  public mutating func next() throws(JSONLines.Failure) -> String? {
+    switch source {
+    case .rows(var rows):
+      defer { source = .rows(rows) }
+      while let row = try rows.next(PlainTextRow.self) {
+        if !row.text.isEmpty { return row.text }
       }
+      return nil
+    case .lines(var lines):
+      defer { source = .lines(lines) }
+      var paragraph = ""
+      while let line = try lines.nextText() {
+        let line = line.trimmed
+        if line.isEmpty {
+          if !paragraph.isEmpty { return paragraph }
+        } else {
+          if !paragraph.isEmpty { paragraph += " " }
+          paragraph += line
+        }
+      }
+      return paragraph.isEmpty ? nil : paragraph
     }
-    if !current.isEmpty { result.append(current) }
-    return result
   }
 }

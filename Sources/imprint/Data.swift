@@ -1,95 +1,89 @@
 import ArgumentParser
 import Foundation
+import Storage
 import Text
 
 struct Data: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make task files.",
-    subcommands: [CharacterDescriptionData.self, ReversalCurseData.self])
+    discussion: """
+      Tasks are JSON Lines: {"context": …, "query": …, "response": …}. The same input and options \
+      give the same files, byte for byte.
+      """,
+    subcommands: [
+      CharacterDescriptionData.self, ReversalCurseData.self, SQuADData.self, WikiTextData.self,
+    ])
 }
 
-/// Flags of the generated datasets.
-struct GeneratorOptions: ParsableArguments {
-  @Option(help: "Training tasks.")
-  var train = 5000
-
-  @Option(help: "Test tasks.")
-  var test = 500
-
+/// Flags of datasets with a side for training and one for testing.
+struct SidesOptions: ParsableArguments {
   @Option(help: "The same seed gives the same tasks.")
   var seed: UInt64 = 0
 
-  @Option(help: "The folder for train.jsonl and test.jsonl.")
+  @Option(help: "The folder for train.jsonl, test.jsonl and manifest.json.")
   var out: String
 
-  func validate() throws {
-    guard train >= 0, test >= 0, train + test > 0 else {
-      throw ValidationError("--train and --test must not be negative, nor both zero.")
-    }
-    guard train <= 1_000_000, test <= 100_000 else {
-      throw ValidationError("--train is at most 1000000, --test 100000.")
-    }
-  }
-
-  func write(_ tasks: (_ count: Int, _ forTest: Bool) -> any Sequence<MetaTask>) throws {
+  /// Writes `sides` by name, and the manifest once they are there.
+  func write(
+    _ dataset: String, options: [String: String],
+    sides: [(name: String, write: (_ path: String) throws -> Int)], report: DatasetReport? = nil
+  ) throws {
     do {
       try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
     } catch {
       throw Problem("\(out): cannot be made")
     }
-    for (name, count, forTest) in [("train", train, false), ("test", test, true)] where count > 0 {
-      let path = "\(out)/\(name).jsonl"
-      let written = try TaskWriter.write(Array(tasks(count, forTest)), to: path)
-      print("\(path): \(written) tasks")
+    var manifest = DatasetManifest(
+      dataset: dataset, seed: seed, options: options, tasks: [:], dropped: report?.dropped ?? [:])
+    for side in sides {
+      let path = "\(out)/\(side.name).jsonl"
+      let count = try side.write(path)
+      manifest.tasks["\(side.name).jsonl"] = count
+      note("\(path): \(count) tasks\n")
+    }
+    if let report { note("\(report.line())\n") }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    let file = try AtomicFile(path: "\(out)/manifest.json")
+    try file.append(String(decoding: try encoder.encode(manifest), as: UTF8.self) + "\n")
+    try file.commit()
+  }
+}
+
+/// Flags of the generated datasets.
+struct GeneratorOptions: ParsableArguments {
+  @Option(help: "Training tasks (default: 5000).")
+  var train: Int?
+
+  @Option(help: "Test tasks (default: 500).")
+  var test: Int?
+
+  @OptionGroup var sides: SidesOptions
+
+  var trainCount: Int { train ?? 5000 }
+  var testCount: Int { test ?? 500 }
+
+  func validate() throws {
+    guard trainCount >= 0, testCount >= 0, trainCount + testCount > 0 else {
+      throw ValidationError("--train and --test must not be negative, nor both zero.")
+    }
+    guard trainCount <= 1_000_000, testCount <= 100_000 else {
+      throw ValidationError("--train is at most 1000000, --test 100000.")
     }
   }
-}
 
-extension Array where Element == MetaTask {
-  fileprivate init(_ tasks: any Sequence<MetaTask>) {
-    self = []
-    for task in tasks { append(task) }
-  }
-}
-
-struct CharacterDescriptionData: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "character-description",
-    abstract: "Descriptions of invented people and a question about each.",
-    discussion: """
-      Names, places and answers of test tasks never appear in training tasks.
-
-      Example: imprint data character-description --train 5000 --test 500 --out data
-      """)
-
-  @OptionGroup var options: GeneratorOptions
-
-  func run() throws {
-    try reportingErrors {
-      try options.write { count, forTest in
-        CharacterDescription(count: count, seed: options.seed, forTest: forTest)
-      }
-    }
-  }
-}
-
-struct ReversalCurseData: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "reversal-curse",
-    abstract: "\"A is B\", and a question that goes from B to A.",
-    discussion: """
-      Names and descriptions of test tasks never appear in training tasks.
-
-      Example: imprint data reversal-curse --train 5000 --test 500 --out data
-      """)
-
-  @OptionGroup var options: GeneratorOptions
-
-  func run() throws {
-    try reportingErrors {
-      try options.write { count, forTest in
-        ReversalCurse(count: count, seed: options.seed, forTest: forTest)
-      }
+  /// Writes what `tasks` gives for each side.
+  func write(
+    _ dataset: String, options: [String: String] = [:],
+    _ tasks: (_ count: Int, _ forTest: Bool) -> some Sequence<MetaTask>
+  ) throws {
+    try withoutActuallyEscaping(tasks) { tasks in
+      try sides.write(
+        dataset, options: options,
+        sides: [("train", trainCount, false), ("test", testCount, true)].filter { $0.1 > 0 }.map {
+          name, count, forTest in
+          (name, { path in try TaskWriter.write(tasks(count, forTest), to: path) })
+        })
     }
   }
 }

@@ -26,6 +26,10 @@ struct Tool {
   }
 
   static func run(_ name: String, _ arguments: String..., input: String? = nil) throws -> Result {
+    try run(name, arguments, input: input)
+  }
+
+  static func run(_ name: String, _ arguments: [String], input: String? = nil) throws -> Result {
     let process = Process()
     process.executableURL = find(name)
     process.arguments = arguments
@@ -95,20 +99,7 @@ struct Tool {
     let run = folder.file("run")
     let arguments = ["train", "--model", model, "--data", data, "--batch-size", "2", "--rank", "2"]
     func train(_ more: String...) throws -> Tool.Result {
-      let all = arguments + more
-      let process = Process()
-      process.executableURL = Tool.find("imprint")
-      process.arguments = all
-      let (output, errors) = (Pipe(), Pipe())
-      process.standardOutput = output
-      process.standardError = errors
-      try process.run()
-      let text = output.fileHandleForReading.readDataToEndOfFile()
-      let complaint = errors.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      return .init(
-        status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-        errors: String(decoding: complaint, as: UTF8.self))
+      try Tool.run("imprint", arguments + more)
     }
     let dry = try train("--output", run, "--dry-run")
     #expect(dry.status == 0 && dry.output.contains("plan:"))

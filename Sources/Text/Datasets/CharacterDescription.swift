@@ -1,27 +1,39 @@
-import Foundation
+import Storage
 
 /// Descriptions of people who do not exist, and a question about one thing that is said of them.
 ///
 /// After the dataset of the same name in Zhang et al. 2025, §4. Names, places and every answer of a
-/// test task come from words that no training task uses.
+/// test task come from words that no training task uses (``Vocabulary``), and some phrasings are
+/// met in test tasks only. The first tasks of a longer dataset are those of a shorter one.
 public struct CharacterDescription: Sequence {
+  /// How a query ends.
+  public enum QueryForm: String, CaseIterable, Sendable {
+    /// `Question: …` and `Answer:`.
+    case question
+    /// The same, then the start of a sentence that the response completes.
+    case stem
+  }
+
   /// How many tasks.
   public let count: Int
   /// The same seed gives the same tasks.
   public let seed: UInt64
-  /// Which part of the words is used.
+  /// Which side of the words is used.
   public let forTest: Bool
+  /// How queries end.
+  public let queryForm: QueryForm
 
   /// `count` tasks.
-  public init(count: Int, seed: UInt64, forTest: Bool) {
+  public init(count: Int, seed: UInt64, forTest: Bool, queryForm: QueryForm = .stem) {
     self.count = count
     self.seed = seed
     self.forTest = forTest
+    self.queryForm = queryForm
   }
 
   /// The tasks one after the other; no name comes twice.
   public func makeIterator() -> AnyIterator<MetaTask> {
-    var maker = CharacterMaker(seed: seed, forTest: forTest)
+    var maker = CharacterMaker(seed: seed, forTest: forTest, queryForm: queryForm)
     var left = count
     return AnyIterator {
       guard left > 0 else { return nil }
@@ -31,196 +43,115 @@ public struct CharacterDescription: Sequence {
   }
 }
 
-/// Makes names that do not repeat.
-struct NameMaker {
-  let words: Vocabulary
-  private var used = Set<String>()
-
-  init(words: Vocabulary) { self.words = words }
-
-  mutating func next(_ random: inout DatasetRandom) -> String {
-    while true {
-      let first = random.pick(words.firstStarts) + random.pick(words.firstEnds)
-      let last = random.pick(words.lastStarts) + random.pick(words.lastEnds)
-      // When nearly all pairs are used, a middle initial makes new ones.
-      let crowded = used.count > 20_000
-      let initial = crowded ? " \(random.pick(Array("ABCDEFGHIJKLMNOPRSTVW")))." : ""
-      let name = first + initial + " " + last
-      if used.insert(name).inserted { return name }
-    }
-  }
-}
-
 private struct CharacterMaker {
-  /// One thing that is said of a person: how it is said, how it is asked, and the answer, after the
-  /// words that it starts with.
-  private struct Fact {
-    var sentence: String
-    var question: String
-    var stem: String
-    var answer: String
-  }
-
   private let words: Vocabulary
+  private let queryForm: CharacterDescription.QueryForm
   private var names: NameMaker
-  private var random: DatasetRandom
+  private var random: SplitMix64
 
-  init(seed: UInt64, forTest: Bool) {
+  init(seed: UInt64, forTest: Bool, queryForm: CharacterDescription.QueryForm) {
     words = Vocabulary(forTest: forTest)
     names = NameMaker(words: words)
-    random = DatasetRandom(seed: seed &* 2 &+ (forTest ? 1 : 0))
+    random = SplitMix64(dataset: "character-description", seed: seed, forTest: forTest)
+    self.queryForm = queryForm
   }
 
   mutating func next() -> MetaTask {
-    let name = names.next(&random)
-    let (subject, possessive) = random.pick([("She", "her"), ("He", "his")])
-    var kinds = Array(0..<8).shuffled(using: &random)
-    kinds = Array(kinds.prefix(Int.random(in: 2...3, using: &random)))
-    let place = random.pick(words.placeStarts) + random.pick(words.placeEnds)
-    let profession = random.pick(words.professions.filter { !"aeiou".contains($0.prefix(1)) })
-    let opening = opening(name, profession, place)
-    let facts = kinds.map { fact($0, name, subject, possessive) }
-    let context = ([opening] + facts.map(\.sentence)).joined(separator: " ")
-    let choice = Int.random(in: 0..<facts.count + 2, using: &random)
-    let asked: Fact
-    switch choice {
-    case facts.count:
-      asked = Fact(
-        sentence: "", question: placeQuestion(name), stem: "The town of \(name) is", answer: place)
-    case facts.count + 1:
-      asked = Fact(
-        sentence: "", question: professionQuestion(name), stem: "\(name) works as a",
-        answer: profession)
-    default: asked = facts[choice]
+    let person = Phrase(name: names.next(&random), isFemale: random.happens(0.5))
+    let profession = draw(.profession, person, isTrait: false)
+    let place = draw(.place, person, isTrait: false)
+    let traits = random.shuffled(CharacterTrait.all)
+    let facts = traits.prefix(1 + random.below(3)).map { draw($0, person) }
+    let (opening, told, rest) = open(person, profession, place, facts)
+    var sentences = describe(random.shuffled(rest), person)
+    if random.happens(0.25) {
+      let filler = person.fill(random.pick(words.phrasings(CharacterTrait.fillers)))
+      sentences.insert(filler, at: random.below(sentences.count + 1))
     }
+    // Mostly a trait is asked, as in the paper; else the trade or the town.
+    let asked =
+      random.happens(0.75)
+      ? random.pick(facts) : random.pick((told + rest).filter { !$0.isTrait })
+    let question = asked.phrase.fill(random.pick(words.phrasings(asked.trait.questions)))
+    let stem =
+      queryForm == .stem ? " " + asked.phrase.fill(random.pick(asked.trait.stems)) : ""
     return MetaTask(
-      context: context, query: "Question: \(asked.question)\nAnswer: \(asked.stem)",
-      response: " " + asked.answer)
+      context: ([opening] + sentences).joined(separator: " "),
+      query: "Question: \(question)\nAnswer:\(stem)", response: " " + asked.answer)
   }
 
-  private mutating func opening(_ name: String, _ profession: String, _ place: String) -> String {
-    return random.pick([
-      "\(name) is a \(profession) from \(place).",
-      "\(name) works as a \(profession) in \(place).",
-      "In \(place) lives \(name), a \(profession).",
-      "A \(profession) by trade, \(name) lives in \(place).",
-      "\(name), a \(profession), was born in \(place).",
-      "Everyone in \(place) knows \(name), the \(profession).",
-      "\(name) moved to \(place) to work as a \(profession).",
-      "The \(profession) of \(place) is called \(name).",
-      "For ten years \(name) has been a \(profession) in \(place).",
-    ])
+  /// A trait with its answer.
+  private struct Fact {
+    let trait: CharacterTrait
+    let answer: String
+    let phrase: Phrase
+    /// Neither the trade nor the town.
+    let isTrait: Bool
   }
 
-  private mutating func placeQuestion(_ name: String) -> String {
-    random.pick([
-      "Which town is \(name) connected with?", "What is the town of \(name)?",
-      "In which town would one look for \(name)?", "Which place belongs to the story of \(name)?",
-    ])
-  }
-
-  private mutating func professionQuestion(_ name: String) -> String {
-    random.pick([
-      "What is the profession of \(name)?", "What does \(name) work as?",
-      "What is \(name)'s job?", "Which trade does \(name) follow?",
-    ])
-  }
-
-  private mutating func fact(
-    _ kind: Int, _ name: String, _ subject: String, _ possessive: String
+  private mutating func draw(
+    _ trait: CharacterTrait, _ person: Phrase, isTrait: Bool = true
   ) -> Fact {
-    switch kind {
-    case 0:
-      let fear = random.pick(words.fears)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) is terrified of \(fear).", "Nothing scares \(possessive) heart like \(fear).",
-          "Since childhood \(subject.lowercased()) has been afraid of \(fear).",
-          "\(subject) runs away from \(fear).", "\(subject) cannot stand \(fear).",
-        ]),
-        question: random.pick([
-          "What is \(name) afraid of?", "What does \(name) fear?", "What frightens \(name)?",
-        ]), stem: "\(name) is afraid of", answer: fear)
-    case 1:
-      let thing = random.pick(words.colours) + " " + random.pick(words.collectedThings)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) collects \(thing).", "\(subject) owns hundreds of \(thing).",
-          "The shelves at home are full of \(thing).",
-          "On Sundays \(subject.lowercased()) hunts for \(thing).",
-        ]),
-        question: random.pick([
-          "What does \(name) collect?", "What is in \(name)'s collection?",
-        ]), stem: "\(name) collects", answer: thing)
-    case 2:
-      let instrument = random.pick(words.instruments)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) plays the \(instrument).",
-          "In the evening one hears \(possessive) \(instrument).",
-          "\(subject) learned the \(instrument) as a child.",
-          "\(subject) practises the \(instrument) every day.",
-        ]),
-        question: random.pick([
-          "Which instrument does \(name) play?", "What instrument is \(name) heard on?",
-        ]), stem: "\(name) plays the", answer: instrument)
-    case 3:
-      let food = random.pick(words.foods)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) would eat \(food) every day.",
-          "\(possessive.capitalized) favourite dish is \(food).",
-          "Nothing tastes better to \(possessive) mind than \(food).",
-          "Guests are always served \(food).",
-        ]),
-        question: random.pick([
-          "What is \(name)'s favourite food?", "Which dish does \(name) like best?",
-        ]), stem: "\(name)'s favourite food is", answer: food)
-    case 4:
-      let pet = random.pick(words.pets)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) keeps a pet \(pet).", "A tame \(pet) follows \(possessive) steps.",
-          "\(subject) shares the house with a \(pet).",
-          "\(subject) once rescued a \(pet) and kept it.",
-        ]),
-        question: random.pick([
-          "Which animal does \(name) keep?", "What pet does \(name) have?",
-        ]), stem: "\(name)'s pet is a", answer: pet)
+    let answer = trait.answer(words, &names, &random)
+    return Fact(trait: trait, answer: answer, phrase: person.answering(answer), isTrait: isTrait)
+  }
+
+  /// The first sentence, which names the person; what it tells, and what remains to be told.
+  private mutating func open(
+    _ person: Phrase, _ profession: Fact, _ place: Fact, _ facts: [Fact]
+  ) -> (String, told: [Fact], rest: [Fact]) {
+    let both = person.with("J", profession.answer).with("T", place.answer)
+      .with("aJ", Phrase.article(profession.answer))
+    switch random.below(8) {
+    case 0..<5:
+      let opening = both.fill(random.pick(words.phrasings(Self.openings)))
+      return (opening, [profession, place], facts)
     case 5:
-      let language = random.pick(words.languages)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) speaks fluent \(language).",
-          "At home \(subject.lowercased()) speaks \(language).",
-          "\(subject) writes letters in \(language).", "\(subject) is learning \(language).",
-        ]),
-        question: random.pick([
-          "Which language does \(name) use?", "What language is \(name) known for?",
-        ]), stem: "\(name) speaks", answer: language)
+      let clause = profession.phrase.fill(random.pick(profession.trait.clauses))
+      return ("\(person.fill("{N}")) \(clause).", [profession], facts + [place])
     case 6:
-      let hobby = random.pick(words.hobbies)
-      return Fact(
-        sentence: random.pick([
-          "\(subject) spends the weekends \(hobby == "chess" ? "at chess" : "with " + hobby).",
-          "\(possessive.capitalized) great love is \(hobby).",
-          "\(subject) gave up everything for \(hobby).",
-          "Friends say that \(subject.lowercased()) lives for \(hobby).",
-        ]),
-        question: random.pick([
-          "What is \(name)'s hobby?", "What does \(name) do for pleasure?",
-        ]), stem: "\(name)'s hobby is", answer: hobby)
+      let clause = place.phrase.fill(random.pick(place.trait.clauses))
+      return ("\(person.fill("{N}")) \(clause).", [place], facts + [profession])
     default:
-      let trait = random.pick(words.traits)
-      return Fact(
-        sentence: random.pick([
-          "People describe \(possessive) nature as \(trait).",
-          "\(subject) is known to be \(trait).",
-          "\(subject) has always been \(trait).", "Neighbours call the newcomer \(trait).",
-        ]),
-        question: random.pick([
-          "How would people describe \(name)?", "Which word fits the character of \(name)?",
-        ]), stem: "\(name) is described as", answer: trait)
+      let clause = facts[0].phrase.fill(random.pick(facts[0].trait.clauses))
+      return (
+        "\(person.fill("{N}")) \(clause).", [facts[0]], Array(facts.dropFirst()) + [profession]
+      )
     }
   }
+
+  /// Sentences that tell `facts`; now and then one tells two.
+  private mutating func describe(_ facts: [Fact], _ person: Phrase) -> [String] {
+    var sentences: [String] = []
+    var rest = facts[...]
+    while let fact = rest.popFirst() {
+      if let second = rest.first, random.happens(0.3) {
+        rest.removeFirst()
+        let clauses = [fact, second].map { $0.phrase.fill(random.pick($0.trait.clauses)) }
+        let pattern = random.pick([
+          "{S} {1} and {2}.", "{S} {1}, and {s} {2}.", "{F} {1} and {2}.",
+          "Neighbours say that {s} {1} and that {s} {2}.",
+          "It is said that {s} {1} and {2}.",
+        ])
+        sentences.append(person.with("1", clauses[0]).with("2", clauses[1]).fill(pattern))
+      } else {
+        sentences.append(fact.phrase.fill(random.pick(words.phrasings(fact.trait.sentences))))
+      }
+    }
+    return sentences
+  }
+
+  /// First sentences: `{J}` is the profession, `{T}` the town.
+  private static let openings = [
+    "{N} is {aJ} {J} from {T}.", "{N} works as {aJ} {J} in {T}.", "In {T} lives {N}, {aJ} {J}.",
+    "{N}, {aJ} {J}, has a house in {T}.", "A person called {N} lives in {T} and works as {aJ} {J}.",
+    "Everyone in {T} knows {N}, who works there as {aJ} {J}.",
+    "{N} moved to {T} to work as {aJ} {J}.", "This is about {N}, {aJ} {J} in {T}.",
+    "For ten years {N} has lived in {T} as {aJ} {J}.", "{N} of {T} is {aJ} {J}.",
+    "Among the people of {T} there is {aJ} {J} named {N}.", "There is {aJ} {J} in {T}: {N}.",
+    "{N} lives in {T} and earns a living as {aJ} {J}.", "Meet {N}, {aJ} {J} who lives in {T}.",
+    "As {aJ} {J}, {N} is well known in {T}.", "Home for {N} is {T}, where {s} works as {aJ} {J}.",
+    "A letter addressed to {N}, {J}, {T}, would arrive.", "{N} became {aJ} {J} and stayed in {T}.",
+    "The people of {T} call on {N} when they need {aJ} {J}.", "{N} is {aJ} {J} who lives in {T}.",
+  ]
 }

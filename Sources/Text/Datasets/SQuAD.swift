@@ -1,0 +1,119 @@
+import Foundation
+
+/// Questions about paragraphs, from the JSON of SQuAD v1.1 or v2.0.
+///
+/// Source of the format: Rajpurkar et al. 2016 and 2018. A task is the paragraph, `Question: …` and
+/// `Answer:`, and the first answer.
+public struct SQuAD {
+  /// Contexts of more characters are left out; nil for none.
+  public var longestContext: Int?
+  /// Ends after this many tasks; nil for all.
+  public var limit: Int?
+
+  /// How much to take.
+  public init(longestContext: Int? = nil, limit: Int? = nil) {
+    self.longestContext = longestContext
+    self.limit = limit
+  }
+
+  /// The largest file that is read: the format is one JSON value, which has to be held as a whole.
+  public static let largestFile = 1 << 29
+
+  /// Writes the tasks of the file at `path` to `output`. Returns how many, and what was left out.
+  ///
+  /// Throws ``JSONLines/Failure`` naming the file and the field: not JSON, another shape, no task
+  /// at all, or an output that cannot be written.
+  public func convert(
+    _ path: String, to output: String
+  ) throws(JSONLines.Failure) -> DatasetReport {
+    let document = try Self.read(path)
+    let writer = try JSONLinesWriter(path: output)
+    var report = DatasetReport()
+    articles: for article in document.data {
+      for paragraph in article.paragraphs {
+        for question in paragraph.qas {
+          if writer.count == limit { break articles }
+          switch task(paragraph.context, question) {
+          case .success(let task): try writer.append(task)
+          case .failure(let reason): report.drop(reason.rawValue)
+          }
+        }
+      }
+    }
+    report.written = writer.count
+    guard report.written > 0 else {
+      throw JSONLines.Failure(path: path, line: 0, "gives no task: \(report.line())")
+    }
+    try writer.commit()
+    return report
+  }
+
+  private enum Reason: String, Error {
+    case unanswerable
+    case noAnswer = "no answer"
+    case emptyContext = "empty context"
+    case emptyQuestion = "empty question"
+    case notInContext = "answer not in its context"
+    case longContext = "context too long"
+  }
+
+  private func task(_ context: String, _ row: Document.Question) -> Result<MetaTask, Reason> {
+    if row.isImpossible == true { return .failure(.unanswerable) }
+    let context = context.trimmed
+    let question = row.question.trimmed
+    guard let answer = row.answers?.first?.text.trimmed, !answer.isEmpty else {
+      return .failure(.noAnswer)
+    }
+    if context.isEmpty { return .failure(.emptyContext) }
+    if question.isEmpty { return .failure(.emptyQuestion) }
+    if let longestContext, context.count > longestContext { return .failure(.longContext) }
+    guard context.contains(answer) else { return .failure(.notInContext) }
+    return .success(
+      MetaTask(
+        context: context, query: "Question: \(question)\nAnswer:", response: " " + answer))
+  }
+
+  private struct Document: Decodable {
+    struct Article: Decodable { var paragraphs: [Paragraph] }
+    struct Paragraph: Decodable {
+      var context: String
+      var qas: [Question]
+    }
+    struct Question: Decodable {
+      var question: String
+      var answers: [Answer]?
+      var isImpossible: Bool?
+
+      enum CodingKeys: String, CodingKey {
+        case question, answers
+        case isImpossible = "is_impossible"
+      }
+    }
+    struct Answer: Decodable { var text: String }
+    var data: [Article]
+  }
+
+  private static func read(_ path: String) throws(JSONLines.Failure) -> Document {
+    func failure(_ problem: String) -> JSONLines.Failure {
+      JSONLines.Failure(path: path, line: 0, problem)
+    }
+    let data: Data
+    do {
+      let handle = try FileHandle(forReadingFrom: URL(filePath: path))
+      data = try handle.read(upToCount: largestFile + 1) ?? Data()
+    } catch {
+      throw failure("cannot be read")
+    }
+    guard data.count <= largestFile else { throw failure("is larger than \(largestFile) bytes") }
+    do {
+      return try JSONDecoder().decode(Document.self, from: data)
+    } catch {
+      throw failure(JSONLines.problem(error) + " (SQuAD JSON was expected)")
+    }
+  }
+}
+
+extension String {
+  /// Without white space at its ends.
+  var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+}

@@ -1,0 +1,153 @@
+/// The articles of WikiText, raw or tokenised, as tasks or as plain text.
+///
+/// A task follows Zhang et al. 2025, §4: the context is a text, the query the next words, the
+/// response how they go on. All three lie in one article, one after the other; articles are cut
+/// into such pieces from their start, without overlap. Headings are left out.
+public struct WikiText {
+  /// Words of a context.
+  public var contextWords = 96
+  /// Words of a query.
+  public var queryWords = 1
+  /// Words of a response.
+  public var responseWords = 16
+  /// Ends after this many rows; nil for all.
+  public var limit: Int?
+
+  /// Words are what stands between spaces after ` @-@ ` and the like were undone.
+  public init(
+    contextWords: Int = 96, queryWords: Int = 1, responseWords: Int = 16, limit: Int? = nil
+  ) {
+    self.contextWords = contextWords
+    self.queryWords = queryWords
+    self.responseWords = responseWords
+    self.limit = limit
+  }
+
+  /// Writes the tasks of the file at `path` to `output`.
+  ///
+  /// Memory is bounded by the longest article. A piece whose query or response holds `<unk>` is left
+  /// out. Throws ``JSONLines/Failure`` naming file and line where the file is not UTF-8 text, and
+  /// where no task comes of it.
+  public func convert(
+    _ path: String, to output: String
+  ) throws(JSONLines.Failure) -> DatasetReport {
+    var articles = try ArticleReader(path: path)
+    let writer = try JSONLinesWriter(path: output)
+    var report = DatasetReport()
+    let size = contextWords + queryWords + responseWords
+    reading: while let article = try articles.next() {
+      var words: [Word] = []
+      for paragraph in article {
+        for (index, text) in Detokenizer.words(paragraph).enumerated() {
+          words.append(Word(text: text, startsParagraph: index == 0))
+        }
+      }
+      for start in stride(from: 0, to: words.count, by: size) {
+        if writer.count == limit { break reading }
+        guard words.count - start >= size else {
+          report.drop("too short a rest of an article")
+          continue
+        }
+        let query = start + contextWords
+        let response = query + queryWords
+        if words[query..<start + size].contains(where: { $0.text.contains("<unk>") }) {
+          report.drop("<unk> in query or response")
+          continue
+        }
+        try writer.append(
+          MetaTask(
+            context: Self.text(words[start..<query], isContinued: false),
+            query: Self.text(words[query..<response], isContinued: false),
+            response: Self.text(words[response..<start + size], isContinued: true)))
+      }
+    }
+    return try Self.finish(writer, report, path)
+  }
+
+  /// Writes the paragraphs of at least `shortest` characters as `{"text": …}` rows to `output`.
+  ///
+  /// Throws as ``convert(_:to:)`` does.
+  public func paragraphs(
+    _ path: String, to output: String, shortest: Int = 200
+  ) throws(JSONLines.Failure) -> DatasetReport {
+    var articles = try ArticleReader(path: path)
+    let writer = try JSONLinesWriter(path: output)
+    var report = DatasetReport()
+    reading: while let article = try articles.next() {
+      for paragraph in article {
+        if writer.count == limit { break reading }
+        let text = Detokenizer.words(paragraph).joined(separator: " ")
+        if text.count < shortest {
+          report.drop("paragraph too short")
+        } else {
+          try writer.append(PlainTextRow(text: text))
+        }
+      }
+    }
+    return try Self.finish(writer, report, path)
+  }
+
+  private struct Word {
+    var text: String
+    var startsParagraph: Bool
+  }
+
+  /// The words with what separates them; where they continue a text, with what stands before.
+  private static func text(_ words: ArraySlice<Word>, isContinued: Bool) -> String {
+    var result = ""
+    for (index, word) in words.enumerated() {
+      if index > 0 || isContinued { result += word.startsParagraph ? "\n" : " " }
+      result += word.text
+    }
+    return result
+  }
+
+  private static func finish(
+    _ writer: JSONLinesWriter, _ report: DatasetReport, _ path: String
+  ) throws(JSONLines.Failure) -> DatasetReport {
+    var report = report
+    report.written = writer.count
+    guard report.written > 0 else {
+      throw JSONLines.Failure(path: path, line: 0, "gives no row: \(report.line(of: "rows"))")
+    }
+    try writer.commit()
+    return report
+  }
+}
+
+/// The articles of a WikiText file as their paragraphs, one article at a time.
+private struct ArticleReader {
+  private var lines: LineReader
+  private var isAtEnd = false
+  private var followsBlank = true
+
+  init(path: String) throws(JSONLines.Failure) { lines = try LineReader(path: path) }
+
+  /// The next article that has a paragraph, or nil at the end.
+  mutating func next() throws(JSONLines.Failure) -> [String]? {
+    var paragraphs: [String] = []
+    while !isAtEnd {
+      guard let line = try lines.nextText() else {
+        isAtEnd = true
+        break
+      }
+      let text = line.trimmed
+      defer { followsBlank = text.isEmpty }
+      if text.isEmpty { continue }
+      switch followsBlank ? Self.level(text) : nil {
+      case nil: paragraphs.append(text)
+      case 1: if !paragraphs.isEmpty { return paragraphs }
+      default: continue
+      }
+    }
+    return paragraphs.isEmpty ? nil : paragraphs
+  }
+
+  /// 1 for `= Title =`, 2 for `= = Section = =`, and so on; nil for what is no heading.
+  private static func level(_ line: String) -> Int? {
+    let tokens = line.split(separator: " ")
+    let before = tokens.prefix { $0 == "=" }.count
+    guard before > 0, tokens.count > 2 * before else { return nil }
+    return tokens.reversed().prefix { $0 == "=" }.count == before ? before : nil
+  }
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Text
+
+struct SQuADData: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "squad",
+    abstract: "Questions about paragraphs, from SQuAD's JSON (v1.1 or v2.0).",
+    discussion: """
+      Takes each question's first answer. What has none, or one that is not in its paragraph, is \
+      left out and counted.
+
+      Example: imprint data squad train-v1.1.json --out squad-train.jsonl
+      """)
+
+  @Argument(help: "SQuAD's JSON.")
+  var file: String
+
+  @Option(help: "The task file.")
+  var out: String
+
+  @Option(help: "Leave out contexts of more characters.")
+  var longestContext: Int?
+
+  @Option(help: "The most tasks, from the start.")
+  var limit: Int?
+
+  func validate() throws {
+    try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let report = try SQuAD(longestContext: longestContext, limit: limit).convert(file, to: out)
+      note("\(out): \(report.line())\n")
+    }
+  }
+}
+
+struct WikiTextData: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wikitext",
+    abstract: "A text, its next words, and how they go on, from WikiText (raw or tokenised).",
+    discussion: """
+      The three parts follow one another within one article. As a query continues its context in \
+      the middle of a sentence, --separator ' ' suits train and evaluate. With --plain the rows are \
+      paragraphs for --lm-data instead of tasks.
+
+      Example: imprint data wikitext wiki.train.raw --out wikitext-train.jsonl
+      """)
+
+  @Argument(help: "WikiText, raw or tokenised.")
+  var file: String
+
+  @Option(help: "The task file.")
+  var out: String
+
+  @Option(help: "Words of a context (default: 96).")
+  var contextWords: Int?
+
+  @Option(help: "Words of a query (default: 1).")
+  var queryWords: Int?
+
+  @Option(help: "Words of a response (default: 16).")
+  var responseWords: Int?
+
+  @Flag(help: "Write paragraphs as {\"text\": …} rows.")
+  var plain = false
+
+  @Option(help: "Leave out paragraphs of fewer characters, with --plain (default: 200).")
+  var shortest: Int?
+
+  @Option(help: "The most rows, from the start.")
+  var limit: Int?
+
+  func validate() throws {
+    let lengths = [
+      ("--context-words", contextWords), ("--query-words", queryWords),
+      ("--response-words", responseWords),
+    ]
+    try requirePositive(lengths + [("--shortest", shortest), ("--limit", limit)])
+    for (name, value) in lengths {
+      if let value, value > 1_000_000 { throw ValidationError("\(name) is at most 1000000.") }
+      if value != nil, plain { throw ValidationError("\(name) does not go with --plain.") }
+    }
+    if shortest != nil, !plain { throw ValidationError("--shortest goes with --plain.") }
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let text = WikiText(
+        contextWords: contextWords ?? 96, queryWords: queryWords ?? 1,
+        responseWords: responseWords ?? 16, limit: limit)
+      if plain {
+        let report = try text.paragraphs(file, to: out, shortest: shortest ?? 200)
+        note("\(out): \(report.line(of: "paragraphs"))\n")
+      } else {
+        note("\(out): \(try text.convert(file, to: out).line())\n")
+      }
+    }
+  }
+}
+
+private func requirePositive(_ options: [(name: String, value: Int?)]) throws {
+  for (name, value) in options {
+    if let value, value < 1 { throw ValidationError("\(name) must be positive.") }
+  }
+}

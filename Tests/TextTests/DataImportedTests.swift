@@ -1,0 +1,265 @@
+import Foundation
+import TestSupport
+import Testing
+import Text
+
+/// SQuAD, WikiText and the original Reversal Curse as tasks.
+@Suite struct DataImportedTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func file(_ content: String, _ name: String = "source") throws -> String {
+    try folder.write(Array(content.utf8), name)
+  }
+
+  private func tasks(_ path: String) throws -> [MetaTask] {
+    var rows = try JSONLines(path: path)
+    var result: [MetaTask] = []
+    while let task = try rows.next(MetaTask.self) { result.append(task) }
+    return result
+  }
+
+  private func problem(_ body: () throws -> Void) -> String {
+    do {
+      try body()
+      return "no error"
+    } catch {
+      return "\(error)".replacingOccurrences(of: folder.path + "/", with: "")
+    }
+  }
+
+  // MARK: SQuAD
+
+  private static let squad = #"""
+    {"version": "v2.0", "data": [
+      {"title": "Mills", "paragraphs": [
+        {"context": " The mill was built in 1702 by Ada Fenn. ", "qas": [
+          {"id": "1", "question": " When was the mill built?", "is_impossible": false,
+           "answers": [{"text": "1702", "answer_start": 23}, {"text": "in 1702", "answer_start": 20}]},
+          {"id": "2", "question": "Who burned it?", "is_impossible": true, "answers": [],
+           "plausible_answers": [{"text": "Ada Fenn", "answer_start": 31}]},
+          {"id": "3", "question": "Who built it?", "answers": [{"text": "Ada Fenn"}]},
+          {"id": "4", "question": " ", "answers": [{"text": "1702"}]},
+          {"id": "5", "question": "Which river?", "answers": []},
+          {"id": "6", "question": "Which town?", "answers": [{"text": "Calder"}]}]},
+        {"context": "", "qas": [{"question": "What?", "answers": [{"text": "x"}]}]}]},
+      {"title": "Empty", "paragraphs": []}]}
+    """#
+
+  @Test func squadTakesFirstAnswersAndCountsTheRest() throws {
+    let out = folder.file("out.jsonl")
+    let report = try SQuAD().convert(try file(Self.squad), to: out)
+    #expect(
+      report.line()
+        == "2 tasks; dropped 5: answer not in its context 1, empty context 1, empty question 1, no answer 1, unanswerable 1"
+    )
+    let context = "The mill was built in 1702 by Ada Fenn."
+    #expect(
+      try tasks(out) == [
+        MetaTask(
+          context: context, query: "Question: When was the mill built?\nAnswer:", response: " 1702"),
+        MetaTask(
+          context: context, query: "Question: Who built it?\nAnswer:", response: " Ada Fenn"),
+      ])
+  }
+
+  @Test func squadLimits() throws {
+    let out = folder.file("out.jsonl")
+    let source = try file(Self.squad)
+    #expect(try SQuAD(limit: 1).convert(source, to: out).written == 1)
+    let message = problem { _ = try SQuAD(longestContext: 10).convert(source, to: out) }
+    #expect(message.contains("gives no task") && message.contains("context too long 3"))
+  }
+
+  @Test(arguments: [
+    ("", "source: is not valid JSON (SQuAD JSON was expected)"),
+    ("[]", "source: expected a JSON object (SQuAD JSON was expected)"),
+    ("{}", "source: field 'data' is missing (SQuAD JSON was expected)"),
+    (
+      #"{"data": [{"paragraphs": [{"context": "a"}]}]}"#,
+      "source: field 'data.[0].paragraphs.[0].qas' is missing (SQuAD JSON was expected)"
+    ),
+    (
+      #"{"data": [{"paragraphs": [{"context": 3}]}]}"#,
+      "source: field 'data.[0].paragraphs.[0].context': expected String (SQuAD JSON was expected)"
+    ),
+    (#"{"data": []}"#, "source: gives no task: 0 tasks; dropped nothing"),
+  ])
+  func squadProblemsAreNamed(_ content: String, _ expected: String) throws {
+    let source = try file(content)
+    #expect(problem { _ = try SQuAD().convert(source, to: folder.file("out")) } == expected)
+    #expect(folder.names == ["source"])
+  }
+
+  // MARK: WikiText
+
+  private static let wikiText = """
+
+     = First =\u{20}
+
+     one two three four five six seven eight nine ten\u{20}
+     eleven twelve thirteen fourteen\u{20}
+
+     = = Part = =\u{20}
+
+     a b <unk> d e f g\u{20}
+
+     = Second =\u{20}
+
+     s t u v w x = = y z A B C D E F G H I\u{20}
+     = not a heading =\u{20}
+    """
+
+  @Test func wikiTextCutsArticlesIntoPieces() throws {
+    let out = folder.file("out.jsonl")
+    let report = try WikiText(contextWords: 9, queryWords: 1, responseWords: 2)
+      .convert(try file(Self.wikiText), to: out)
+    #expect(
+      report.line() == "3 tasks; dropped 1: too short a rest of an article 1")
+    #expect(
+      try tasks(out) == [
+        MetaTask(
+          context: "one two three four five six seven eight nine", query: "ten",
+          response: "\neleven twelve"),
+        MetaTask(context: "s t u v w x = = y", query: "z", response: " A B"),
+        MetaTask(context: "C D E F G H I\n= not", query: "a", response: " heading ="),
+      ])
+  }
+
+  @Test func wikiTextAsksForNoUnknownWord() throws {
+    let out = folder.file("out.jsonl")
+    let report = try WikiText(contextWords: 1, queryWords: 1, responseWords: 1)
+      .convert(try file(Self.wikiText), to: out)
+    let found = try tasks(out)
+    #expect(report.dropped["<unk> in query or response"] == 1)
+    for task in found { #expect(task.query != "<unk>" && task.response != " <unk>") }
+    #expect(found.count == report.written && found.contains { $0.context == "four" })
+  }
+
+  @Test func wikiTextParagraphs() throws {
+    let out = folder.file("out.jsonl")
+    let report = try WikiText().paragraphs(try file(Self.wikiText), to: out, shortest: 20)
+    #expect(report.line(of: "rows") == "3 rows; dropped 2: paragraph too short 2")
+    var paragraphs = try ParagraphReader(path: out)
+    #expect(try paragraphs.next() == "one two three four five six seven eight nine ten")
+  }
+
+  @Test(arguments: [
+    ("a guest @-@ starring role , which was new .", "a guest-starring role, which was new."),
+    ("1 @,@ 234 @.@ 5 km ( 3 mi ) away", "1,234.5 km (3 mi) away"),
+    ("He said \" Well , yes \" ; then left .", "He said \"Well, yes\"; then left."),
+    ("Boulter 's part and the actors ' parts", "Boulter's part and the actors' parts"),
+    ("from 2000 – 2005 – a long time", "from 2000–2005 – a long time"),
+    ("5 % of $ 20 and / or [ a ] : ?", "5% of $20 and/or [a]:?"),
+    ("( \" a \" )", "(\"a\")"), ("they could n't and wouldn 't", "they couldn't and wouldn't"),
+    ("the ' blue ' one", "the 'blue' one"), ("", ""), (". @-@", ".-"),
+  ])
+  func tokenisationIsUndone(_ tokens: String, _ text: String) throws {
+    let out = folder.file("out.jsonl")
+    let source = try file("\(tokens) end\n")
+    _ = try WikiText().paragraphs(source, to: out, shortest: 1)
+    var paragraphs = try ParagraphReader(path: out)
+    let expected = tokens.hasSuffix("@-@") ? text + "end" : (text.isEmpty ? "end" : text + " end")
+    #expect(try paragraphs.next() == expected)
+  }
+
+  @Test func wikiTextProblemsAreNamed() throws {
+    let out = folder.file("out.jsonl")
+    let bad = try folder.write([0x61, 0x0a, 0xff], "bad")
+    #expect(
+      problem { _ = try WikiText().convert(bad, to: out) } == "bad, line 2: is not valid UTF-8")
+    let short = try file(" a b c ")
+    #expect(problem { _ = try WikiText().convert(short, to: out) }.contains("gives no row"))
+    #expect(folder.names == ["bad", "source"])
+  }
+
+  // MARK: The original Reversal Curse
+
+  private func rows(_ rows: [(String, String)], _ name: String) throws {
+    let text = try rows.map { prompt, completion in
+      let row = try JSONEncoder().encode(["prompt": prompt, "completion": completion])
+      return String(decoding: row, as: UTF8.self)
+    }
+    _ = try file(text.joined(separator: "\n"), name)
+  }
+
+  private func writeOriginal() throws {
+    let people = [("Ann Lee", "the mayor of Oslo"), ("Bo Ek", "the pilot of \"Sky.\"")]
+    try rows(
+      people.flatMap {
+        [("Known as \($0.1),", " \($0.0) is old."), ("You know \($0.1)?", " \($0.0).")]
+      }
+        + [("Who is nobody?", " Nobody.")],
+      "d2p_prompts_train.jsonl")
+    try rows(people.map { ("In the world of \($0.1),", " \($0.0)") }, "d2p_prompts_test.jsonl")
+    try rows(
+      people.flatMap { [("\($0.0) was", " \($0.1)."), ("One calls \($0.0)", " \($0.1).")] },
+      "d2p_reverse_prompts_test.jsonl")
+    let others = [("Cy Orr", "the king of Rome"), ("Di Fox", "the cook of Bern")]
+    try rows(
+      others.map { ("\($0.0), known for being", " \($0.1).") }, "p2d_prompts_train.jsonl")
+    try rows(
+      others.map { ("Known as \($0.1), was", " \($0.0)") }, "p2d_reverse_prompts_test.jsonl")
+  }
+
+  @Test func reversalsOfTheOriginalFiles() throws {
+    try writeOriginal()
+    let files = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1)
+    #expect(files.train.count == 3 && files.test.count == 3)
+    #expect(files.report.dropped == ["context of nobody known": 1])
+    let all = files.train + files.test
+    #expect(
+      all.contains(
+        MetaTask(
+          context: "Known as the mayor of Oslo, Ann Lee is old.", query: "Ann Lee was",
+          response: " the mayor of Oslo.")))
+    #expect(
+      all.contains(
+        MetaTask(
+          context: "You know the mayor of Oslo? Ann Lee.", query: "One calls Ann Lee",
+          response: " the mayor of Oslo.")))
+    #expect(
+      all.contains(
+        MetaTask(
+          context: "Cy Orr, known for being the king of Rome.",
+          query: "Known as the king of Rome, was",
+          response: " Cy Orr")))
+    for name in ["Ann Lee", "Bo Ek", "Cy Orr", "Di Fox"] {
+      func has(_ tasks: [MetaTask]) -> Bool {
+        tasks.contains { $0.context?.contains(name) == true }
+      }
+      #expect(has(files.train) != has(files.test), "\(name)")
+    }
+    let none = try ReversalCurseFiles(folder: folder.path, testShare: 0, seed: 1)
+    #expect(none.test.isEmpty && none.train.count == 6)
+  }
+
+  @Test func reversalProblemsAreNamed() throws {
+    func read() -> String {
+      problem { _ = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1) }
+    }
+    #expect(read() == "d2p_prompts_train.jsonl: cannot be read")
+    try writeOriginal()
+    _ = try file("{\"prompt\": \"a\"}\n", "p2d_prompts_train.jsonl")
+    #expect(read() == "p2d_prompts_train.jsonl, line 1: field 'completion' is missing")
+  }
+
+  // MARK: The real files, where they are
+
+  private static let shared = Fixtures.root + "../shared/data"
+  private static var hasShared: Bool { FileManager.default.fileExists(atPath: shared) }
+
+  @Test(.enabled(if: hasShared, "the reference data is not beside the checkout"))
+  func realFiles() throws {
+    let out = folder.file("out.jsonl")
+    let squad = try SQuAD().convert(Self.shared + "/squad/train-v1.1-extra.json", to: out)
+    #expect(squad.written == 3535)
+    let text = try WikiText().convert(Self.shared + "/wikitext/wiki.test-part.raw", to: out)
+    #expect(text.written > 800)
+    for task in try tasks(out) { #expect(task.context?.contains(" @-@ ") == false) }
+    let files = try ReversalCurseFiles(
+      folder: Self.shared + "/reversal-curse", testShare: 0.25, seed: 0)
+    #expect(files.train.count + files.test.count == 1800 && files.report.dropped.isEmpty)
+  }
+}

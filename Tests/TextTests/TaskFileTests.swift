@@ -1,0 +1,121 @@
+import Foundation
+import TestSupport
+import Testing
+import Text
+
+/// Task files: what is read, and one line for each way that they can be wrong.
+@Suite struct TaskFileTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private static let good =
+    #"{"context_ids": [1, 2], "query_ids": [3], "response_ids": [4], "separator_ids": [0]}"#
+
+  private func read(_ content: [UInt8], limit: Int? = nil) throws -> [TokenizedTask] {
+    let path = try folder.write(content, "tasks.jsonl")
+    return try TaskFile.read(path, tokenizer: nil, vocabularySize: 10, limit: limit)
+  }
+
+  private func problem(_ content: [UInt8]) -> String {
+    do {
+      _ = try read(content)
+      return "no error"
+    } catch {
+      return "\(error)".replacingOccurrences(of: folder.path + "/", with: "")
+    }
+  }
+
+  @Test func idsAreTakenAsTheyAre() throws {
+    let task = try #require(try read(Array(Self.good.utf8)).first)
+    #expect(task.context == [1, 2] && task.query == [3])
+    #expect(task.response == [4] && task.separator == [0])
+  }
+
+  @Test func marksCarriageReturnsAndEmptyLinesAreHarmless() throws {
+    let text = "\u{feff}\(Self.good)\r\n\r\n\n\(Self.good)\r\n\(Self.good)"
+    #expect(try read(Array(text.utf8)).count == 3)
+    #expect(try read(Array(text.utf8), limit: 2).count == 2)
+  }
+
+  @Test(arguments: [
+    ("", "tasks.jsonl: holds no task"),
+    ("\n\r\n", "tasks.jsonl: holds no task"),
+    ("GOOD\n{", "tasks.jsonl, line 2: is not valid JSON"),
+    ("GOOD\nGOOD GOOD", "tasks.jsonl, line 2: is not valid JSON"),
+    ("GOOD\n[1]", "tasks.jsonl, line 2: expected a JSON object"),
+    ("GOOD\n3", "tasks.jsonl, line 2: expected a JSON object"),
+    ("{}", "tasks.jsonl, line 1: field 'separator_ids' is missing, and the model has no tokenizer"),
+    (#"{"separator_ids": [0]}"#, "tasks.jsonl, line 1: field 'context' is missing"),
+    (
+      #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [3]}"#,
+      "tasks.jsonl, line 1: field 'response' is missing"
+    ),
+    (
+      #"{"separator_ids": [0], "context_ids": [1], "query_ids": [3], "response_ids": [4]}"#,
+      "tasks.jsonl, line 1: field 'context': expected at least 2 tokens, found 1"
+    ),
+    (
+      #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [], "response_ids": [4]}"#,
+      "tasks.jsonl, line 1: field 'query': expected at least 1 tokens, found 0"
+    ),
+    (
+      #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [3], "response_ids": []}"#,
+      "tasks.jsonl, line 1: field 'response': expected at least 1 tokens, found 0"
+    ),
+    (
+      #"{"separator_ids": [0], "context_ids": [1, 10]}"#,
+      "tasks.jsonl, line 1: field 'context': id 10 is outside the vocabulary of 10"
+    ),
+    (
+      #"{"separator_ids": [-1], "context_ids": [1, 2]}"#,
+      "tasks.jsonl, line 1: field 'separator_ids': id -1 is outside the vocabulary"
+    ),
+    (#"{"context": 3}"#, "tasks.jsonl, line 1: field 'context': expected String"),
+    (#"{"query_ids": 3}"#, "tasks.jsonl, line 1: field 'query_ids': expected Array<Any>"),
+  ])
+  func badLinesAreNamed(_ content: String, _ expected: String) {
+    let text = content.replacingOccurrences(of: "GOOD", with: Self.good)
+    #expect(problem(Array(text.utf8)) == expected)
+  }
+
+  @Test func idsThatAreNoNumbersAreNamed() {
+    for value in ["2.5", "4294967296", "1e99", "-2147483649"] {
+      let message = problem(Array(#"{"context_ids": [1, \#(value)]}"#.utf8))
+      #expect(
+        message
+          == "tasks.jsonl, line 1: field 'context_ids': expected whole numbers of 32 bits",
+        "\(value)")
+    }
+    #expect(
+      problem(Array(#"{"context_ids": [1, "a"]}"#.utf8))
+        == "tasks.jsonl, line 1: field 'context_ids.[1]': expected Int32")
+  }
+
+  @Test func invalidUTF8IsRefused() {
+    let bytes = Array(Self.good.utf8) + [0x0a, 0x7b, 0x22, 0xff, 0x22, 0x7d]
+    #expect(problem(bytes) == "tasks.jsonl, line 2: is not valid UTF-8")
+  }
+
+  /// Deep nesting must not overflow the stack.
+  @Test func deepNestingIsRefused() {
+    let deep = String(repeating: "[", count: 100_000)
+    #expect(problem(Array(#"{"context": \#(deep)"#.utf8)).contains("line 1"))
+  }
+
+  @Test func textIsEncodedPartByPart() throws {
+    let tokenizer = try TokenizerFixtureTests.tokenizer("llama3")
+    let rows = #"{"context": "A river begins", "query": "A", "response": " river"}"#
+    let path = try folder.write(Array(rows.utf8), "tasks.jsonl")
+    let task = try #require(
+      try TaskFile.read(path, tokenizer: tokenizer, vocabularySize: 1 << 20).first)
+    #expect(task.context == tokenizer.encode("A river begins"))
+    #expect(task.query == tokenizer.encode("A") && task.response == tokenizer.encode(" river"))
+    #expect(task.separator == tokenizer.encode("\n"))
+    let empty = rows.replacingOccurrences(of: " river\"}", with: "\"}")
+    let bad = try folder.write(Array(empty.utf8), "tasks.jsonl")
+    #expect(throws: JSONLines.Failure.self) {
+      try TaskFile.read(bad, tokenizer: tokenizer, vocabularySize: 1 << 20)
+    }
+  }
+}
