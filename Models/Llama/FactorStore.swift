@@ -12,192 +12,218 @@ public enum InnerParameters: String, CaseIterable, Codable, Sendable {
 }
 
 /// The gradient of a loss in every parameter, as its factors: for a linear with inputs X (T, in)
-/// and output gradients Δ (T, out) the gradient is Δᵀ X, and it is never built.
+/// and output gradients Δ (T, out) the gradient is Δᵀ X, and it is not built.
 ///
 /// Zhang et al. 2025 move every parameter in the inner step; by this the step is an update of rank
-/// T that costs T · (in + out) numbers a linear instead of in · out.
+/// T that costs T · (in + out) numbers a linear instead of in · out. A linear for which the dense
+/// sums of all adapted models are fewer numbers than the factors is held as those sums.
 public final class FactorStore<S: Kernel>: @unchecked Sendable {
+  /// The factors of one block.
+  struct Layer: Sendable {
+    /// What the linears read, by ``input(of:)``; nil where no factored linear reads it.
+    let inputs: [FactorMatrix<S>?]
+    /// By ``LinearKind/index``: gradients of outputs; nil where the linear is held densely.
+    let deltas: [FactorMatrix<S>?]
+    /// By ``LinearKind/index``: Δᵀ X of each adapted model, (groups · out, in).
+    let sums: [Matrix<S>?]
+
+    /// Which of ``inputs`` a linear reads.
+    static func input(of kind: LinearKind) -> Int {
+      switch kind {
+      case .query, .key, .value: 0
+      case .output: 1
+      case .gate, .up: 2
+      case .down: 3
+      }
+    }
+  }
+
+  /// The sizes that a store must hold.
+  public struct Limits: Sendable {
+    /// Rows of a pass.
+    public var rows: Int
+    /// Scored rows of a pass.
+    public var scored: Int
+    /// Adapted models in a pass.
+    public var groups: Int
+
+    /// All sizes.
+    public init(rows: Int, scored: Int, groups: Int) {
+      self.rows = rows
+      self.scored = scored
+      self.groups = groups
+    }
+  }
+
   /// What is stored.
   public let parameters: InnerParameters
-  private let weights: LlamaWeights<S>
+  let weights: LlamaWeights<S>
   private let arena: Arena
-  /// By layer: inputs, and outputs' gradients with that of the block's output.
-  private let inputs:
-    [(normed: Matrix<S>, attended: Matrix<S>, middle: Matrix<S>, product: Matrix<S>)]
-  private let deltas: [[Matrix<S>]]
+  let layers: [Layer]
   /// By norm, (groups, D).
-  private let normGradients: [Matrix<S>]
-  private let normScratch: [Matrix<S>]
-  private let biasGradients: [[Matrix<S>]]
-  private let headInput: Matrix<S>?
-  private let headDelta: Matrix<S>?
-  private let embeddingDelta: Matrix<S>?
-  private var ids: [Int32] = []
+  let normGradients: [Matrix<S>]
+  /// By layer, for q, k and v, (groups, out).
+  let biasGradients: [[Matrix<S>]]
+  let headInput: Matrix<S>?
+  let headDelta: Matrix<S>?
+  let embeddingDelta: Matrix<S>?
+  var ids: [Int32] = []
   /// The rows and scored rows of each adapted model.
-  private var groups: [(rows: Range<Int>, scored: Range<Int>)] = []
+  private(set) var groups: [(rows: Range<Int>, scored: Range<Int>)] = []
+  /// The layer whose factors are in the scratch, where they are stored as bf16.
+  var loaded: Int?
 
-  /// Room for `capacity` rows with `scored` scored rows and `groups` adapted models at once.
+  /// Room for `limits`. The factors of linears are stored as `storage` says; those of the head,
+  /// the embedding, norms and biases exactly.
   public init(
-    parameters: InnerParameters, weights: LlamaWeights<S>, capacity: Int, scored: Int, groups: Int,
-    arena: Arena
+    parameters: InnerParameters, weights: LlamaWeights<S>, limits: Limits,
+    storage: FactorStorage = .f32, arena: Arena
   ) {
     let architecture = weights.architecture
+    let hidden = architecture.hiddenSize
+    let all = parameters == .all
     self.parameters = parameters
     self.weights = weights
     self.arena = arena
     func make(_ rows: Int, _ columns: Int) -> Matrix<S> {
       arena.matrix(rows, columns, for: .innerStep)
     }
-    let hidden = architecture.hiddenSize
-    let heads = architecture.numAttentionHeads * architecture.headDim
-    inputs = (0..<architecture.numHiddenLayers).map { _ in
-      (
-        make(capacity, hidden), make(capacity, heads), make(capacity, hidden),
-        make(capacity, architecture.intermediateSize)
-      )
+    let isDense = LinearKind.allCases.map { kind in
+      let (input, output) = kind.shape(in: architecture)
+      return limits.groups * input * output < limits.rows * (input + output)
     }
-    deltas = (0..<architecture.numHiddenLayers).map { _ in
-      LinearKind.allCases.map { make(capacity, $0.shape(in: architecture).output) }
+    let inputKinds: [LinearKind] = [.query, .output, .gate, .down]
+    let hasInput = inputKinds.indices.map { index in
+      LinearKind.allCases.contains { Layer.input(of: $0) == index && !isDense[$0.index] }
     }
-    let all = parameters == .all
+    func scratch(_ isUsed: Bool, _ columns: Int) -> Matrix<S>? {
+      storage == .bf16 && isUsed ? make(limits.rows, columns) : nil
+    }
+    let inputScratch = inputKinds.enumerated().map {
+      scratch(hasInput[$0], $1.shape(in: architecture).input)
+    }
+    let deltaScratch = LinearKind.allCases.map {
+      scratch(!isDense[$0.index], $0.shape(in: architecture).output)
+    }
+    func factors(_ isUsed: Bool, _ columns: Int, _ scratch: Matrix<S>?) -> FactorMatrix<S>? {
+      guard isUsed else { return nil }
+      guard let scratch else { return FactorMatrix(exact: make(limits.rows, columns)) }
+      return FactorMatrix(narrowIn: arena, scratch: scratch)
+    }
+    layers = (0..<architecture.numHiddenLayers).map { _ in
+      Layer(
+        inputs: inputKinds.enumerated().map {
+          factors(hasInput[$0], $1.shape(in: architecture).input, inputScratch[$0])
+        },
+        deltas: LinearKind.allCases.map {
+          factors(
+            !isDense[$0.index], $0.shape(in: architecture).output, deltaScratch[$0.index])
+        },
+        sums: LinearKind.allCases.map { kind in
+          let (input, output) = kind.shape(in: architecture)
+          return isDense[kind.index] ? make(limits.groups * output, input) : nil
+        })
+    }
     normGradients =
-      all ? (0..<2 * architecture.numHiddenLayers + 1).map { _ in make(groups, hidden) } : []
-    normScratch = all ? [make(max(capacity, 1), hidden)] : []
+      all
+      ? (0..<2 * architecture.numHiddenLayers + 1).map { _ in make(limits.groups, hidden) } : []
     biasGradients =
       all && architecture.attentionBias
       ? (0..<architecture.numHiddenLayers).map { _ in
-        LinearKind.allCases.prefix(3).map { make(groups, $0.shape(in: architecture).output) }
+        LinearKind.allCases.prefix(3).map { make(limits.groups, $0.shape(in: architecture).output) }
       } : []
-    headInput = all ? make(scored, hidden) : nil
-    headDelta = all ? make(scored, architecture.vocabSize) : nil
-    embeddingDelta = all ? make(capacity, hidden) : nil
+    headInput = all ? make(limits.scored, hidden) : nil
+    headDelta = all ? make(limits.scored, architecture.vocabSize) : nil
+    embeddingDelta = all ? make(limits.rows, hidden) : nil
   }
 
   /// Forgets what is stored; the next pass has these adapted models.
   public func begin(groups: [(rows: Range<Int>, scored: Range<Int>)]) {
     self.groups = groups
+    loaded = nil
     for gradient in normGradients { gradient.fill(0) }
     for gradient in biasGradients.joined() { gradient.fill(0) }
   }
 
-  func store(
-    layer: Int, activations: BlockActivations<S>, deltas blockDeltas: BlockDeltas<S>,
-    outputDelta: Matrix<S>, engine: LlamaEngine<S>, norms: ResolvedNorms<S>, residual: Matrix<S>
-  ) {
-    let rows = 0..<residual.rows
-    let input = inputs[layer]
-    input.normed.rows(rows).copy(from: activations.normed)
-    input.attended.rows(rows).copy(from: activations.attended)
-    input.middle.rows(rows).copy(from: activations.normedMiddle)
-    input.product.rows(rows).copy(from: activations.product)
-    for kind in LinearKind.allCases {
-      let delta = kind == .down ? outputDelta : blockDeltas.outputDelta(of: kind)
-      deltas[layer][kind.index].rows(rows).copy(from: delta)
-    }
-    guard parameters == .all else { return }
-    for (place, group) in groups.enumerated() {
-      let target = place..<place + 1
-      normGradient(
-        2 * layer, group.rows, x: residual, dy: blockDeltas.normed,
-        into: normGradients[2 * layer].rows(target), norms: norms, epsilon: engine.epsilon)
-      normGradient(
-        2 * layer + 1, group.rows, x: activations.middle, dy: blockDeltas.normedMiddle,
-        into: normGradients[2 * layer + 1].rows(target), norms: norms, epsilon: engine.epsilon)
-      if biasGradients.isEmpty { continue }
-      for kind in LinearKind.allCases.prefix(3) {
-        let sum = biasGradients[layer][kind.index].rows(target)
-        let delta = blockDeltas.outputDelta(of: kind)
-        for row in group.rows { Elementwise.add(delta.rows(row..<row + 1), into: sum) }
-      }
-    }
-  }
-
-  func storeHead(
-    chunk: Range<Int>, normed: Matrix<S>, logits: Matrix<S>, input: Matrix<S>,
-    normedDelta: Matrix<S>, norms: ResolvedNorms<S>, engine: LlamaEngine<S>
-  ) {
-    guard let headInput, let headDelta, let final = normGradients.last else { return }
-    headInput.rows(chunk).copy(from: normed)
-    headDelta.rows(chunk).copy(from: logits)
-    for (place, group) in groups.enumerated() {
-      let scored = group.scored.clamped(to: chunk)
-      if scored.isEmpty { continue }
-      norms.each(normGradients.count - 1, in: scored) { range, part in
-        let local = range.lowerBound - chunk.lowerBound..<range.upperBound - chunk.lowerBound
-        RMSNorm.backward(
-          x: input.rows(local), weight: part.weight, epsilon: engine.epsilon,
-          dy: normedDelta.rows(local), dx: normScratch[0].rows(0..<local.count),
-          weightGradient: final.rows(place..<place + 1))
-      }
-    }
-  }
-
-  func storeEmbedding(ids: [Int32], delta: Matrix<S>) {
-    self.ids = ids
-    embeddingDelta?.rows(0..<ids.count).copy(from: delta)
-  }
-
-  private func normGradient(
-    _ index: Int, _ rows: Range<Int>, x: Matrix<S>, dy: Matrix<S>, into gradient: Matrix<S>,
-    norms: ResolvedNorms<S>, epsilon: S
-  ) {
-    norms.each(index, in: rows) { range, part in
-      RMSNorm.backward(
-        x: x.rows(range), weight: part.weight, epsilon: epsilon, dy: dy.rows(range),
-        dx: normScratch[0].rows(0..<range.count), weightGradient: gradient)
+  /// Makes the factors of `layer` readable for the updates that ``add(to:group:rows:scored:scale:)``
+  /// made. Sweeps call it before they use a block's updates.
+  func load(_ layer: Int, workers: Workers) {
+    if loaded == layer { return }
+    loaded = layer
+    let rows = groups.map(\.rows.upperBound).max() ?? 0
+    for matrix in layers[layer].inputs + layers[layer].deltas {
+      matrix?.load(rows, workers: workers)
     }
   }
 
   /// Adds `scale` · gradient of adapted model `group` to `change`, for the activations `rows` and
   /// the scored rows `scored` of the pass that runs under it.
   public func add(
-    to change: inout ParameterChange<S>, group: Int, scale: S, rows: Range<Int>, scored: Range<Int>
+    to change: inout ParameterChange<S>, group: Int, rows: Range<Int>, scored: Range<Int>,
+    scale: (ParameterKey) -> S
   ) {
     let source = groups[group]
-    for layer in inputs.indices {
+    if !change.stores.contains(where: { $0 === self }) { change.stores.append(self) }
+    for (layer, factors) in layers.enumerated() {
       for kind in LinearKind.allCases {
-        let input = inputs[layer]
-        let down =
-          switch kind {
-          case .query, .key, .value: input.normed
-          case .output: input.attended
-          case .gate, .up: input.middle
-          case .down: input.product
-          }
         change.linears[layer * LinearKind.allCases.count + kind.index].append(
-          LowRankUpdate(
-            down: down.rows(source.rows),
-            up: .rankFirst(deltas[layer][kind.index].rows(source.rows)), scale: scale, rows: rows))
+          update(
+            factors, kind, group: group, rows: rows, scale: scale(.linear(layer: layer, kind))))
       }
       for kind in biasGradients.isEmpty ? [] : Array(LinearKind.allCases.prefix(3)) {
         change.biases[layer * LinearKind.allCases.count + kind.index].append(
           VectorChange(
-            values: biasGradients[layer][kind.index].rows(group..<group + 1), scale: scale,
-            rows: rows))
+            values: biasGradients[layer][kind.index].rows(group..<group + 1),
+            scale: scale(.bias(layer: layer, kind)), rows: rows))
       }
     }
     guard let headInput, let headDelta, let embeddingDelta else { return }
     for (index, gradient) in normGradients.enumerated() {
+      let isFinal = index == normGradients.count - 1
+      let key: ParameterKey =
+        isFinal
+        ? .norm
+        : index % 2 == 0 ? .inputNorm(layer: index / 2) : .postNorm(layer: index / 2)
       change.norms[index].append(
         VectorChange(
-          values: gradient.rows(group..<group + 1), scale: scale,
-          rows: index == normGradients.count - 1 ? scored : rows))
+          values: gradient.rows(group..<group + 1), scale: scale(key),
+          rows: isFinal ? scored : rows))
     }
-    let asHead = { (rows: Range<Int>) in
-      LowRankUpdate<S>(
+    let tied = weights.architecture.tieWordEmbeddings
+    func asHead(_ rows: Range<Int>) -> LowRankUpdate<S> {
+      LowRankUpdate(
         down: headInput.rows(source.scored), up: .rankFirst(headDelta.rows(source.scored)),
-        scale: scale, rows: rows)
+        scale: scale(tied ? .embedding : .head), rows: rows)
     }
-    let asEmbedding = { (rows: Range<Int>) in
-      LowRankUpdate<S>(
-        down: embeddingDelta.rows(source.rows), up: .oneHot(Array(self.ids[source.rows])),
-        scale: scale, rows: rows)
+    func asEmbedding(_ rows: Range<Int>) -> LowRankUpdate<S> {
+      LowRankUpdate(
+        down: embeddingDelta.rows(source.rows), up: .oneHot(Array(ids[source.rows])),
+        scale: scale(.embedding), rows: rows)
     }
     change.head.append(asHead(scored))
     change.embedding.append(EmbeddingChange(asEmbedding(rows)))
-    if weights.architecture.tieWordEmbeddings {
+    if tied {
       change.head.append(asEmbedding(scored))
       change.embedding.append(EmbeddingChange(asHead(rows)))
     }
+  }
+
+  private func update(
+    _ factors: Layer, _ kind: LinearKind, group: Int, rows: Range<Int>, scale: S
+  ) -> LowRankUpdate<S> {
+    let source = groups[group].rows
+    guard let input = factors.inputs[Layer.input(of: kind)], let delta = factors.deltas[kind.index]
+    else {
+      let output = kind.shape(in: weights.architecture).output
+      guard let sum = factors.sums[kind.index] else {
+        preconditionFailure("a linear is held as factors or as their sum")
+      }
+      return LowRankUpdate(
+        down: sum.rows(group * output..<(group + 1) * output), up: .identity, scale: scale,
+        rows: rows)
+    }
+    return LowRankUpdate(
+      down: input.values.rows(source), up: .rankFirst(delta.values.rows(source)), scale: scale,
+      rows: rows)
   }
 }

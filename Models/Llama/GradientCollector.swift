@@ -43,11 +43,16 @@ public struct GradientCollector<S: Kernel>: Sendable {
   public var adapters: [AdapterSink<S>]
   /// The factors of the gradients of all parameters.
   public var factors: FactorStore<S>?
+  /// The gradients of all parameters themselves.
+  public var dense: DenseSink<S>?
 
-  /// Collects for `adapters` and `factors`.
-  public init(adapters: [AdapterSink<S>] = [], factors: FactorStore<S>? = nil) {
+  /// Collects for `adapters`, `factors` and `dense`.
+  public init(
+    adapters: [AdapterSink<S>] = [], factors: FactorStore<S>? = nil, dense: DenseSink<S>? = nil
+  ) {
     self.adapters = adapters
     self.factors = factors
+    self.dense = dense
   }
 
   func collect(
@@ -69,6 +74,9 @@ public struct GradientCollector<S: Kernel>: Sendable {
     factors?.store(
       layer: layer, activations: activations.primal, deltas: deltas.primal,
       outputDelta: outputDelta.primal, engine: engine, norms: norms, residual: residuals.primal)
+    dense?.collect(
+      layer: layer, rows: rows, activations: activations, deltas: deltas, outputDelta: outputDelta,
+      engine: engine, norms: norms, residuals: residuals)
   }
 
   func collectHead(
@@ -78,10 +86,14 @@ public struct GradientCollector<S: Kernel>: Sendable {
     factors?.storeHead(
       chunk: chunk, normed: normed.primal, logits: logits.primal, input: input.primal,
       normedDelta: normedDelta.primal, norms: norms, engine: engine)
+    dense?.collectHead(
+      chunk: chunk, normed: normed, logits: logits, input: input, normedDelta: normedDelta,
+      norms: norms, engine: engine)
   }
 
   func collectEmbedding(ids: [Int32], delta: Lane<Matrix<S>>) {
     factors?.storeEmbedding(ids: ids, delta: delta.primal)
+    dense?.collectEmbedding(ids: ids, delta: delta)
   }
 }
 

@@ -1,6 +1,6 @@
 public import Operations
 public import Storage
-import Weights
+public import Weights
 
 /// The sizes that an engine's shared buffers must hold.
 public struct EngineLimits: Sendable {
@@ -36,8 +36,8 @@ public struct EngineLimits: Sendable {
 /// The base model with the buffers that all sweeps share: those of one block, of one chunk of
 /// logits and of the workers.
 public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
-  /// The base weights.
-  public let weights: LlamaWeights<S>
+  /// The weights that sweeps run on.
+  public private(set) var weights: LlamaWeights<S>
   /// The threads.
   public let workers: Workers
   /// What the buffers hold.
@@ -61,12 +61,19 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
   /// Per worker, for products of updates.
   let updateScratch: [Matrix<S>]
   let gradientScratch: Matrix<S>
+  /// (rows, D) and (1, D), for gradients of norms.
+  let normScratch: Matrix<S>
+  let normGradient: Matrix<S>
   let head: HeadBuffers<S>
   /// The sweep and block whose primal activations are in ``activations``.
   var holder: (sweep: ObjectIdentifier, layer: Int)?
 
-  /// An engine whose buffers come from `arena`.
-  public init(weights: LlamaWeights<S>, workers: Workers, limits: EngineLimits, arena: Arena) {
+  /// An engine whose buffers come from `arena`; `other` weights may take the place of `weights` for
+  /// a while.
+  public init(
+    weights: LlamaWeights<S>, other: LlamaWeights<S>? = nil, workers: Workers,
+    limits: EngineLimits, arena: Arena
+  ) {
     let architecture = weights.architecture
     let rows = limits.stackedRows
     self.weights = weights
@@ -83,7 +90,8 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     linear = TiledLinear(
       workers: workers,
       limits: .init(
-        weights: weights.matrices, backwardRows: max(rows, 2 * limits.logitRows),
+        weights: weights.matrices + (other?.matrices ?? []),
+        backwardRows: max(rows, 2 * limits.logitRows),
         maxBackwardInput: max(architecture.intermediateSize, architecture.hiddenSize)),
       arena: arena)
     activations = BlockActivations(
@@ -103,7 +111,20 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     }
     gradientScratch = arena.matrix(
       1, max(1, 14 * max(limits.rows, limits.tangentRows) * limits.adapterRank), for: .scratch)
+    normScratch = arena.matrix(
+      max(limits.rows, limits.tangentRows, limits.logitRows), architecture.hiddenSize, for: .block)
+    normGradient = arena.matrix(1, architecture.hiddenSize, for: .block)
     head = HeadBuffers(rows: limits.logitRows, architecture: architecture, arena: arena)
+  }
+
+  /// Runs `body` with `other` weights of the same shape in place of ``weights``.
+  public func with(
+    _ other: LlamaWeights<S>, _ body: () throws(WeightError) -> Void
+  ) throws(WeightError) {
+    let own = weights
+    weights = other
+    defer { weights = own }
+    try body()
   }
 
   /// The shared activations cut to `rows` rows a lane.

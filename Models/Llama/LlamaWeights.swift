@@ -90,6 +90,40 @@ public final class LlamaWeights<S: Kernel>: @unchecked Sendable {
     self.arena = arena
   }
 
+  /// Weights that are views of other buffers.
+  init(
+    architecture: Architecture, embedding: any WeightMatrix, blocks: [Block], norm: Matrix<S>,
+    head: any WeightMatrix
+  ) {
+    self.architecture = architecture
+    self.embedding = embedding
+    self.blocks = blocks
+    self.norm = norm
+    self.head = head
+    arena = Arena()
+  }
+
+  /// A matrix; nil for vectors and for the head of a tied model.
+  public func matrix(_ key: ParameterKey) -> (any WeightMatrix)? {
+    switch key {
+    case .embedding: embedding
+    case .linear(let layer, let kind): blocks[layer].linears[kind.index]
+    case .head: architecture.tieWordEmbeddings ? nil : head
+    case .bias, .inputNorm, .postNorm, .norm: nil
+    }
+  }
+
+  /// A vector, (1, n); nil for matrices and for biases that the model has not.
+  public func vector(_ key: ParameterKey) -> Matrix<S>? {
+    switch key {
+    case .bias(let layer, let kind): blocks[layer].biases[kind.index]
+    case .inputNorm(let layer): blocks[layer].inputNorm
+    case .postNorm(let layer): blocks[layer].postNorm
+    case .norm: norm
+    case .embedding, .linear, .head: nil
+    }
+  }
+
   /// Every matrix that is decoded tile by tile.
   public var matrices: [any WeightMatrix] { [embedding, head] + blocks.flatMap(\.linears) }
 }

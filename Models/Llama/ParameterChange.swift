@@ -18,6 +18,8 @@ public struct ParameterChange<S: Kernel>: Sendable {
   public var biases: [[VectorChange<S>]]
   /// Changes of embedding rows.
   public var embedding: [EmbeddingChange<S>] = []
+  /// The stores that linears' updates read: their factors must be loaded layer by layer.
+  var stores: [FactorStore<S>] = []
 
   /// No change of a model with `layers` blocks.
   public init(layers: Int) {
@@ -50,6 +52,11 @@ public struct ParameterChange<S: Kernel>: Sendable {
           down: direction.down(entry), up: .outputFirst(adapter.up(entry)), scale: scale,
           rows: rows))
     }
+  }
+
+  /// Makes what the updates of block `layer` read readable.
+  public func load(_ layer: Int, workers: Workers) {
+    for store in stores { store.load(layer, workers: workers) }
   }
 
   /// The largest rank of any part: how wide the scratch of products must be.
@@ -102,6 +109,7 @@ public struct EmbeddingChange<S: Kernel>: Sendable {
       for token in 0..<up.columns {
         add(factor: update.scale * up[Int(id), token], token, to: target)
       }
+    case .identity: add(factor: update.scale, Int(id), to: target)
     }
   }
 

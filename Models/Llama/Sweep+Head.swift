@@ -176,7 +176,7 @@ extension Sweep {
     guard let teacher else { return nil }
     let logits = engine.head.logits.rows(engine.head.rows..<engine.head.rows + chunk.count)
     try engine.linear.forward(
-      [.init(engine.weights.head, logits)], input: teacher.rows(chunk))
+      [.init(teacher.head, logits)], input: teacher.normed.rows(chunk))
     return logits
   }
 

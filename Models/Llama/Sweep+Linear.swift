@@ -6,6 +6,12 @@ import Weights
 /// Products of one linear, or of several that share their input: the base weight's part tile by
 /// tile, then the low-rank updates row by row.
 extension Sweep {
+  /// Makes what the updates of `layer` read readable.
+  func loadUpdates(_ layer: Int) {
+    parameters.load(layer, workers: workers)
+    direction?.load(layer, workers: workers)
+  }
+
   func index(_ layer: Int, _ kind: LinearKind) -> Int {
     layer * LinearKind.allCases.count + kind.index
   }

@@ -51,9 +51,22 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   var norms: ResolvedNorms<S>
   /// Where generation keeps keys and values: with it attention goes over them.
   var cache: KeyValueCache<S>?
-  /// The teacher's final norm of the scored rows, (n, D): with it the loss is Σ weight · KL(teacher ‖
-  /// model) instead of the negative log-likelihood. ``begin(_:parameters:)`` removes it.
-  public var teacher: Matrix<S>?
+  /// The teacher at the scored rows: with it the loss is Σ weight · KL(teacher ‖ model) instead of the negative log-likelihood. ``begin(_:parameters:)`` removes it.
+  public var teacher: Teacher?
+
+  /// What the head of another model reads at the scored rows.
+  public struct Teacher: Sendable {
+    /// Its final norm, shape (n, D).
+    public let normed: Matrix<S>
+    /// Its head, shape (V, D).
+    public let head: any WeightMatrix
+
+    /// All values.
+    public init(normed: Matrix<S>, head: any WeightMatrix) {
+      self.normed = normed
+      self.head = head
+    }
+  }
   /// −log P of each scored row, filled by the loss.
   public internal(set) var losses: [Double] = []
   /// Σ weight · loss.

@@ -34,9 +34,9 @@ public struct MemoryPlan: Sendable {
 
 /// Finds the plan that is fastest within a budget: first as many adapted models in a sweep as half
 /// of the budget holds, then as many kept blocks as fit.
-public struct MemoryPlanner<S: Kernel> {
+public struct MemoryPlanner {
   /// The base weights.
-  public let weights: LlamaWeights<S>
+  public let weights: LlamaWeights<Float>
   /// The adapter's layout.
   public let layout: AdapterLayout
   /// The method.
@@ -49,13 +49,13 @@ public struct MemoryPlanner<S: Kernel> {
   public let prompts: Bool
   /// Threads.
   public let workers: Workers
-  /// What Adam and the gradient take besides, in copies of the adapter.
-  public let adapterCopies: Int
+  /// Whether there is an optimiser with its gradient.
+  public let trains: Bool
 
   /// All values.
   public init(
-    weights: LlamaWeights<S>, layout: AdapterLayout, configuration: MetaConfiguration,
-    groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, adapterCopies: Int
+    weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
+    groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, trains: Bool
   ) {
     self.weights = weights
     self.layout = layout
@@ -64,7 +64,7 @@ public struct MemoryPlanner<S: Kernel> {
     self.textRows = textRows
     self.prompts = prompts
     self.workers = workers
-    self.adapterCopies = adapterCopies
+    self.trains = trains
   }
 
   /// The memory that a process of this program takes before it plans, an upper estimate in bytes.
@@ -80,15 +80,18 @@ public struct MemoryPlanner<S: Kernel> {
   /// What a choice takes.
   public func plan(together: Int, keptBlocks: Int, logitRows: Int) -> MemoryPlan {
     let arena = Arena(plansOnly: true)
-    let adapter = AdapterTensors<S>(layout: layout, arena: arena, for: .adapter)
-    for _ in 1..<max(1, adapterCopies) {
-      _ = AdapterTensors<S>(layout: layout, arena: arena, for: .optimizer)
-    }
-    _ = MetaGradient(
-      weights: weights, adapter: adapter, configuration: configuration,
+    let parameters = OuterParameters(
+      configuration.outer, layout: layout, base: weights, arena: arena)
+    let meta = MetaGradient(
+      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
+      configuration: configuration,
       limits: limits(together: together, logitRows: logitRows),
       policy: KeepPolicy(activations: keptBlocks, deltas: keptBlocks, tangents: keptBlocks),
       workers: workers, arena: arena)
+    if trains {
+      _ = OuterOptimizer(
+        parameters, rates: meta.rates.names.count, workers: workers, arena: arena)
+    }
     return MemoryPlan(
       together: together, keptBlocks: keptBlocks, logitRows: logitRows, ledger: arena.ledger,
       floor: Self.floor)

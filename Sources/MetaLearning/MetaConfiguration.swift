@@ -34,6 +34,8 @@ public enum Order: String, CaseIterable, Codable, Sendable {
 
 /// The method's choices for one meta-gradient.
 public struct MetaConfiguration: Codable, Equatable, Sendable {
+  /// What the outer loop trains.
+  public var outer: OuterStep
   /// What the inner step moves.
   public var inner: InnerStep
   /// Which parameters a full inner step moves.
@@ -46,13 +48,21 @@ public struct MetaConfiguration: Codable, Equatable, Sendable {
   public var order: Order
   /// The outer loss.
   public var target: Target
+  /// How the factors of a full inner step are stored.
+  public var factorStorage: FactorStorage
+  /// Whether η is learned for every tensor, starting at ``innerLearningRate``.
+  public var learnsInnerRates: Bool
 
-  /// LoRA inner, one exact step, gold target.
+  /// LoRA outer, LoRA inner, one exact step, gold target.
   public init(
-    inner: InnerStep = .lora, innerParameters: InnerParameters = .all,
+    outer: OuterStep = .lora, inner: InnerStep = .lora, innerParameters: InnerParameters = .all,
     innerLearningRate: Double = 0.1, innerSteps: Int = 1, order: Order = .second,
-    target: Target = .gold
+    target: Target = .gold, factorStorage: FactorStorage = .f32, learnsInnerRates: Bool = false
   ) {
+    precondition(outer == .lora || inner == .full, "without an adapter there is no LoRA inner step")
+    self.outer = outer
+    self.factorStorage = factorStorage
+    self.learnsInnerRates = learnsInnerRates
     self.inner = inner
     self.innerParameters = innerParameters
     self.innerLearningRate = innerLearningRate

@@ -32,7 +32,7 @@ public struct MetaLimits: Sendable {
   }
 }
 
-/// The exact gradient, in the adapter, of the loss after an inner step.
+/// The exact gradient, in what the outer loop trains, of the loss after an inner step.
 ///
 /// Typical flow:
 ///
@@ -40,8 +40,9 @@ public struct MetaLimits: Sendable {
 ///     let results = try meta.accumulate(groups, into: gradient)
 ///     try meta.accumulate(loss: batch, into: gradient)      // another loss of θ
 ///
-/// With v = ∂L_out/∂θ′ and H the Hessian of the inner loss at θ, ∂L_out/∂θ = v − η H v: four sweeps
-/// over the layers by forward over reverse, DESIGN in `Docs/method.md`.
+/// With v = ∂L_out/∂θ′, H the Hessian of the inner loss at θ and D the inner rates (η for all, or a
+/// learned one for each tensor), θ′ = θ − D ∂L_in/∂θ and ∂L_out/∂θ = v − H D v: four sweeps over the
+/// layers by forward over reverse, see `Docs/method.md`.
 public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   /// What a group's pass has found.
   public struct GroupResult: Sendable {
@@ -53,26 +54,33 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
 
   /// The choices.
   public let configuration: MetaConfiguration
-  /// The trained adapter, φ.
+  /// The adapter, φ; of no linears where the outer loop trains every parameter.
   public let adapter: AdapterTensors<S>
   /// The model and shared buffers.
   public let engine: LlamaEngine<S>
   /// The sizes.
   public let limits: MetaLimits
+  /// D: the inner step's learning rates.
+  public let rates: InnerRates<S>
   let inner: Sweep<S>
   let outer: Sweep<S>
   /// By inner step, by group: φ after that many inner steps (LoRA inner).
-  private var adapted: [[AdapterTensors<S>]]
+  var adapted: [[AdapterTensors<S>]]
   /// By group: v, and v of the step before where there are several (LoRA inner).
-  private var directions: [[AdapterTensors<S>]]
+  var directions: [[AdapterTensors<S>]]
   private let arena: Arena
-  private let teacherRows: Matrix<S>?
-  private let innerFactors: FactorStore<S>?
-  private let outerFactors: FactorStore<S>?
+  let teacherRows: Matrix<S>?
+  let innerFactors: FactorStore<S>?
+  let outerFactors: FactorStore<S>?
+
+  let teacherWeights: LlamaWeights<S>
 
   /// Buffers for `limits` from `arena`.
+  ///
+  /// `teacherWeights` are those of the frozen base where `weights` are trained.
   public init(
-    weights: LlamaWeights<S>, adapter: AdapterTensors<S>, configuration: MetaConfiguration,
+    weights: LlamaWeights<S>, teacherWeights: LlamaWeights<S>? = nil, adapter: AdapterTensors<S>,
+    configuration: MetaConfiguration,
     limits: MetaLimits, policy: KeepPolicy, workers: Workers, arena: Arena
   ) {
     let full = configuration.inner == .full
@@ -82,8 +90,11 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     self.limits = limits
     self.arena = arena
     let adapterRank = adapter.layout.maxRank
+    self.teacherWeights = teacherWeights ?? weights
+    rates = InnerRates(
+      configuration, adapter: adapter.layout, architecture: weights.architecture, arena: arena)
     engine = LlamaEngine(
-      weights: weights, workers: workers,
+      weights: weights, other: teacherWeights, workers: workers,
       limits: EngineLimits(
         rows: max(limits.outerRows, second ? 0 : limits.innerRows),
         tangentRows: second ? limits.innerRows : 0, sequence: limits.sequence,
@@ -108,21 +119,23 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       ? arena.matrix(limits.scoredRows, weights.architecture.hiddenSize, for: .innerStep) : nil
     func store(_ rows: Int, _ scored: Int) -> FactorStore<S> {
       FactorStore(
-        parameters: configuration.innerParameters, weights: weights, capacity: rows,
-        scored: scored, groups: limits.groups, arena: arena)
+        parameters: configuration.innerParameters, weights: weights,
+        limits: .init(rows: rows, scored: scored, groups: limits.groups),
+        storage: configuration.factorStorage, arena: arena)
     }
     innerFactors = full ? store(limits.innerRows, limits.innerRows) : nil
-    outerFactors = full && second ? store(limits.outerRows, limits.scoredRows) : nil
+    outerFactors =
+      full && (second || configuration.learnsInnerRates)
+      ? store(limits.outerRows, limits.scoredRows) : nil
   }
 
-  private var eta: S { S(configuration.innerLearningRate) }
-  private var layers: Int { engine.weights.architecture.numHiddenLayers }
+  var layers: Int { engine.weights.architecture.numHiddenLayers }
 
-  /// gradient += weight · Σ over groups of ∂(outer loss)/∂φ.
+  /// gradient += weight · Σ over groups of ∂(outer loss)/∂(what is trained).
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func accumulate(
-    _ groups: [TaskGroup], weight: Double, into gradient: AdapterTensors<S>
+    _ groups: [TaskGroup], weight: Double, into gradient: OuterGradient<S>
   ) throws(WeightError) -> [GroupResult] {
     let innerPlan = GroupedBatch(contextsOf: groups)
     let outerPlan = GroupedBatch(queriesOf: groups, target: configuration.target, weight: weight)
@@ -140,18 +153,28 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     }
   }
 
-  /// gradient += ∂/∂φ of the weighted loss of `batch` under the unadapted parameters.
+  /// The same for an adapter alone.
   public func accumulate(
-    loss batch: TokenBatch, into gradient: AdapterTensors<S>
+    _ groups: [TaskGroup], weight: Double, into gradient: AdapterTensors<S>
+  ) throws(WeightError) -> [GroupResult] {
+    try accumulate(groups, weight: weight, into: OuterGradient(adapter: gradient))
+  }
+
+  /// gradient += the gradient of the weighted loss of `batch` under the unadapted parameters.
+  public func accumulate(
+    loss batch: TokenBatch, into gradient: OuterGradient<S>
   ) throws(WeightError) -> Double {
     outer.begin(batch, parameters: unadaptedParameters(rows: batch.count))
     try outer.forward()
-    try outer.backward(
-      into: GradientCollector(adapters: [
-        AdapterSink(
-          rows: 0..<batch.count, adapter: adapter, gradient: gradient, scale: .all(1))
-      ]))
+    try outer.backward(into: gradient.sinks(rows: batch.count, of: adapter, scale: 1))
     return outer.loss
+  }
+
+  /// The same for an adapter alone.
+  public func accumulate(
+    loss batch: TokenBatch, into gradient: AdapterTensors<S>
+  ) throws(WeightError) -> Double {
+    try accumulate(loss: batch, into: OuterGradient(adapter: gradient))
   }
 
   // MARK: The inner step
@@ -179,11 +202,20 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         let result = adapted[step][index]
         result.flat.copy(from: start.flat)
         return AdapterSink(
-          rows: group.rows, adapter: start, gradient: result, scale: .all(-eta))
+          rows: group.rows, adapter: start, gradient: result, scale: adapterRates(-1))
       })
   }
 
-  private func innerParameters(_ plan: GroupedBatch, step: Int) -> ParameterChange<S> {
+  /// `sign` · η of every tensor of the adapter.
+  func adapterRates(_ sign: S) -> AdapterSink<S>.Scale {
+    guard configuration.learnsInnerRates else { return .all(sign * rates[0]) }
+    return .each(
+      adapter.layout.entries.indices.map {
+        (down: sign * rates[2 * $0], up: sign * rates[2 * $0 + 1])
+      })
+  }
+
+  func innerParameters(_ plan: GroupedBatch, step: Int) -> ParameterChange<S> {
     guard step > 0 else { return unadaptedParameters(rows: plan.batch.count) }
     var change = ParameterChange<S>(layers: layers)
     for (index, group) in plan.groups.enumerated() {
@@ -210,94 +242,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     var change = unadaptedParameters(rows: plan.batch.count)
     for (index, group) in plan.groups.enumerated() {
       innerFactors.add(
-        to: &change, group: index, scale: -eta, rows: group.rows, scored: group.scored)
+        to: &change, group: index, rows: group.rows, scored: group.scored
+      ) { -rates.rate(of: $0) }
     }
     return change
-  }
-
-  // MARK: The outer gradient
-
-  /// What the frozen base, without the adapter, would have its head read at every scored row of the
-  /// Prompt form (Eq. 8's P_θB); nil for the gold target.
-  private func teach(_ groups: [TaskGroup]) throws(WeightError) -> Matrix<S>? {
-    guard let teacherRows else { return nil }
-    let plan = GroupedBatch(promptsOf: groups, weight: 1)
-    outer.begin(plan.batch, parameters: ParameterChange(layers: layers))
-    try outer.forward()
-    let scored = teacherRows.rows(0..<plan.batch.lossRows.count)
-    outer.finalNorm(into: scored)
-    return scored
-  }
-
-  /// LoRA inner: v is adapter-shaped, and the Hessian product moves the adapter.
-  private func followAdapter(
-    _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: AdapterTensors<S>
-  ) throws(WeightError) {
-    let last = configuration.innerSteps - 1
-    let sinks = outerPlan.groups.enumerated().map { index, group in
-      directions[0][index].flat.fill(0)
-      return AdapterSink(
-        rows: group.rows, adapter: adapted[last][index], gradient: directions[0][index],
-        scale: .all(1))
-    }
-    try outer.backward(into: GradientCollector(adapters: sinks))
-    if configuration.order == .second {
-      for step in (0...last).reversed() {
-        if step < last { try replay(innerPlan, step: step) }
-        try followStep(innerPlan, step: step, into: gradient)
-      }
-    }
-    for index in outerPlan.groups.indices {
-      Elementwise.addScaled(directions[0][index].flat, scale: 1, into: gradient.flat)
-    }
-  }
-
-  /// v ← v − η H v at the parameters before `step`; for the first step H's part goes to `gradient`.
-  private func followStep(
-    _ plan: GroupedBatch, step: Int, into gradient: AdapterTensors<S>
-  ) throws(WeightError) {
-    var direction = ParameterChange<S>(layers: layers)
-    var sinks: [AdapterSink<S>] = []
-    for (index, group) in plan.groups.enumerated() {
-      let start = step == 0 ? adapter : adapted[step - 1][index]
-      let v = directions[0][index]
-      direction.add(moving: start, along: v, rows: group.rows)
-      if step > 0 { directions[1][index].flat.copy(from: v.flat) }
-      sinks.append(
-        AdapterSink(
-          rows: group.rows, adapter: start, direction: v,
-          gradient: step == 0 ? gradient : directions[1][index], scale: .all(-eta)))
-    }
-    try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
-    if step > 0 { directions.swapAt(0, 1) }
-  }
-
-  /// Brings the inner pass back to where it was before `step`.
-  private func replay(_ plan: GroupedBatch, step: Int) throws(WeightError) {
-    inner.begin(plan.batch, parameters: innerParameters(plan, step: step))
-    try inner.forward()
-    if inner.policy.deltas > 0 { try inner.backward(into: GradientCollector()) }
-  }
-
-  /// Full inner: v is held as factors; only the adapter's share of v − η H v is collected.
-  private func followFactors(
-    _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: AdapterTensors<S>
-  ) throws(WeightError) {
-    func sink(_ rows: Int, _ scale: S) -> AdapterSink<S> {
-      AdapterSink(rows: 0..<rows, adapter: adapter, gradient: gradient, scale: .all(scale))
-    }
-    outerFactors?.begin(groups: outerPlan.groups)
-    try outer.backward(
-      into: GradientCollector(
-        adapters: [sink(outerPlan.batch.count, 1)], factors: outerFactors))
-    guard let outerFactors else { return }
-    var direction = ParameterChange<S>(layers: layers)
-    for (index, group) in innerPlan.groups.enumerated() {
-      outerFactors.add(
-        to: &direction, group: index, scale: 1, rows: group.rows, scored: group.scored)
-    }
-    try inner.tangent(
-      along: direction,
-      into: GradientCollector(adapters: [sink(innerPlan.batch.count, -eta)]))
   }
 }

@@ -1,8 +1,9 @@
 import Foundation
-public import LoRA
+import Llama
+import LoRA
 import Operations
 import Optimizers
-public import Storage
+import Storage
 public import Weights
 
 /// What a run folder says of its run: `config.json`.
@@ -136,12 +137,9 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Writes everything that the next step depends on: adapter, moments and the step.
+  /// Writes everything that the next step depends on: what is trained, moments and the step.
   public func checkpoint(_ trainer: Trainer) throws(WeightError) {
-    let parts = [
-      ("adapter", trainer.adapter.flat), ("first", trainer.optimizer.first),
-      ("second", trainer.optimizer.second),
-    ]
+    let parts = trainer.state
     let writer = try SafetensorsWriter(
       path: checkpointPath,
       tensors: parts.map { .init(name: $0.0, shape: [$0.1.count]) },
@@ -161,10 +159,7 @@ public struct RunFolder: Sendable {
     guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
       throw WeightError(path: checkpointPath, "metadata 'step': expected a number")
     }
-    for (name, target) in [
-      ("adapter", trainer.adapter.flat), ("first", trainer.optimizer.first),
-      ("second", trainer.optimizer.second),
-    ] {
+    for (name, target) in trainer.state {
       let tensor = try file.tensor(name)
       guard tensor.dtype == "F32", tensor.count == target.count else {
         throw WeightError(
@@ -173,11 +168,48 @@ public struct RunFolder: Sendable {
       UnsafeMutableRawPointer(target.pointer).copyMemory(
         from: file.bytes(tensor).baseAddress.unsafelyUnwrapped, byteCount: 4 * target.count)
     }
-    trainer.optimizer.steps = step
+    trainer.resume(at: step)
   }
 
-  /// Writes the adapter in PEFT's layout.
-  public func writeAdapter(_ adapter: AdapterTensors<Float>, base: String) throws(WeightError) {
-    try AdapterFile.writeFolder(adapter, to: path, base: base)
+  /// Where every parameter of a run with a full outer loop is.
+  public var modelPath: String { path + "/model.imprint" }
+  private var ratesPath: String { path + "/inner_rates.json" }
+
+  /// Writes what was trained: the adapter in PEFT's layout, or `model.imprint` with every parameter
+  /// as `type`; and `inner_rates.json` where the inner rates were learned.
+  ///
+  /// Throws ``WeightError`` where a file cannot be written.
+  public func writeResult(
+    of trainer: Trainer, base: WeightFile, type: WeightType = .f32
+  ) throws(WeightError) {
+    if let dense = trainer.parameters.dense {
+      _ = try dense.write(to: modelPath, like: base, type: type)
+    } else {
+      try AdapterFile.writeFolder(trainer.adapter, to: path, base: base.path)
+    }
+    let rates = trainer.meta.rates.byName
+    if rates.isEmpty { return }
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      let file = try AtomicFile(path: ratesPath)
+      try file.append([UInt8](try encoder.encode(rates)))
+      try file.commit()
+    } catch {
+      throw WeightError(path: ratesPath, "cannot be written")
+    }
+  }
+
+  /// Gives the learned inner rates to `rates`, where the run learned them.
+  ///
+  /// Throws ``WeightError`` where they are missing or of other tensors.
+  public func readInnerRates<S>(into rates: InnerRates<S>) throws(WeightError) {
+    if rates.names.isEmpty { return }
+    guard let data = FileManager.default.contents(atPath: ratesPath),
+      let values = try? JSONDecoder().decode([String: Double].self, from: data)
+    else { throw WeightError(path: ratesPath, "expected the learned rate of every tensor") }
+    if let name = rates.set(values) {
+      throw WeightError(path: ratesPath, "'\(name)': expected one positive rate for each tensor")
+    }
   }
 }

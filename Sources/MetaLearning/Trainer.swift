@@ -1,7 +1,7 @@
 public import Llama
 public import LoRA
 public import Operations
-public import Optimizers
+import Optimizers
 public import Storage
 public import Weights
 
@@ -27,7 +27,7 @@ public struct StepMetrics: Codable, Sendable {
   public var anonymousBytes: Int
 }
 
-/// Meta-trains an adapter: the outer loop.
+/// Meta-trains an adapter or every parameter: the outer loop.
 ///
 /// Typical flow:
 ///
@@ -38,47 +38,75 @@ public struct StepMetrics: Codable, Sendable {
 public final class Trainer {
   /// What is computed.
   public let configuration: TrainingConfiguration
-  /// The adapter, φ.
-  public let adapter: AdapterTensors<Float>
-  /// Adam's state.
-  public let optimizer: AdamW<Float>
+  /// What is trained.
+  public let parameters: OuterParameters
+  /// Its gradient and Adam's state.
+  public let optimizer: OuterOptimizer
   /// Meta-gradients and evaluation.
   public let meta: MetaGradient<Float>
   /// How memory is used.
   public let plan: MemoryPlan
-  private let gradient: AdapterTensors<Float>
   private let groups: [TaskGroup]
   private let texts: [[Int32]]
   private var order: DataOrder
   private var textOrder: DataOrder
 
   /// A trainer on `groups` and, for the language-model loss, `texts`; buffers as `plan` says.
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
   public init(
     weights: LlamaWeights<Float>, configuration: TrainingConfiguration, groups: [TaskGroup],
     texts: [[Int32]], limits: MetaLimits, plan: MemoryPlan, workers: Workers, arena: Arena
-  ) {
+  ) throws(WeightError) {
     precondition(!groups.isEmpty && (configuration.lmWeight == 0 || !texts.isEmpty))
     self.configuration = configuration
     self.groups = groups
     self.texts = texts
     self.plan = plan
-    let layout = AdapterLayout(configuration.adapter, architecture: weights.architecture)
-    adapter = AdapterTensors(layout: layout, arena: arena, for: .adapter)
-    gradient = AdapterTensors(layout: layout, arena: arena, for: .gradient)
-    optimizer = AdamW(
-      count: layout.count, configuration: configuration.adam, workers: workers, arena: arena)
+    parameters = OuterParameters(
+      configuration.meta.outer,
+      layout: AdapterLayout(configuration.adapter, architecture: weights.architecture),
+      base: weights, arena: arena)
     meta = MetaGradient(
-      weights: weights, adapter: adapter, configuration: configuration.meta, limits: limits,
+      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
+      configuration: configuration.meta, limits: limits,
       policy: KeepPolicy(
         activations: plan.keptBlocks, deltas: plan.keptBlocks, tangents: plan.keptBlocks),
       workers: workers, arena: arena)
+    optimizer = OuterOptimizer(
+      parameters, rates: meta.rates.names.count, configuration: configuration.adam,
+      workers: workers, arena: arena)
     order = DataOrder(count: groups.count, seed: configuration.seed)
     textOrder = DataOrder(count: max(texts.count, 1), seed: configuration.seed ^ 0x746578)
-    adapter.initialize(seed: configuration.seed)
+    try parameters.initialize(from: weights, seed: configuration.seed)
   }
 
+  /// The adapter, φ; of no linears where every parameter is trained.
+  public var adapter: AdapterTensors<Float> { parameters.adapter }
+
   /// Steps done.
-  public var step: Int { optimizer.steps }
+  public var step: Int { optimizer.adam.steps }
+
+  /// Everything that the next step depends on besides ``step``, by name.
+  public var state: [(name: String, values: Matrix<Float>)] {
+    var state = [
+      (parameters.dense == nil ? "adapter" : "parameters", parameters.flat),
+      ("first", optimizer.adam.first), ("second", optimizer.adam.second),
+    ]
+    if let logs = meta.rates.logs, let adam = optimizer.rateAdam {
+      state += [
+        ("inner_rates", logs), ("inner_rates.first", adam.first),
+        ("inner_rates.second", adam.second),
+      ]
+    }
+    return state
+  }
+
+  /// Goes on after `step` steps, with ``state`` as it was then.
+  public func resume(at step: Int) {
+    optimizer.adam.steps = step
+    optimizer.rateAdam?.steps = step
+  }
 
   /// One step of the outer loop.
   ///
@@ -87,16 +115,24 @@ public final class Trainer {
     let start = ContinuousClock.now
     let size = configuration.batchSize
     let batch = (0..<size).map { groups[order.item(at: step * size + $0)] }
-    gradient.flat.fill(0)
+    let gradient = optimizer.gradient
+    gradient.clear()
     var results: [MetaGradient<Float>.GroupResult] = []
     for part in batch.cut(into: plan.together) {
       results += try meta.accumulate(part, weight: 1 / Double(size), into: gradient)
     }
     let promptLoss = try configuration.promptWeight == 0 ? nil : trainPrompts(batch)
     let lmLoss = try configuration.lmWeight == 0 ? nil : trainTexts()
-    let norm = GradientClipping.clip(gradient.flat, toNorm: configuration.maxGradNorm)
-    let rate = configuration.schedule.rate(at: step)
-    optimizer.step(parameters: adapter.flat, gradient: gradient.flat, learningRate: rate)
+    let norm = GradientClipping.clip(optimizer.flat, toNorm: configuration.maxGradNorm)
+    let schedule = configuration.schedule
+    let rate = schedule.rate(at: step)
+    if let logs = meta.rates.logs, let rates = gradient.rates {
+      optimizer.rateAdam?.step(
+        parameters: logs, gradient: rates,
+        learningRate: configuration.innerRateLearningRate * rate / schedule.peak)
+    }
+    optimizer.adam.step(
+      parameters: parameters.flat, gradient: optimizer.flat, learningRate: rate)
     let count = Double(results.count)
     return StepMetrics(
       step: step, outerLoss: results.reduce(0) { $0 + $1.outerLoss } / count,
@@ -112,7 +148,7 @@ public final class Trainer {
     var total = 0.0
     for part in batch.cut(into: plan.together) {
       let prompts = GroupedBatch(promptsOf: part, weight: weight)
-      total += try meta.accumulate(loss: prompts.batch, into: gradient)
+      total += try meta.accumulate(loss: prompts.batch, into: optimizer.gradient)
     }
     return total / configuration.promptWeight
   }
@@ -126,7 +162,7 @@ public final class Trainer {
       let text = texts[textOrder.item(at: step * count + index)]
       var batch = TokenBatch()
       batch.append(text, predicted: text.count - 1, weight: weight)
-      total += try meta.accumulate(loss: batch, into: gradient)
+      total += try meta.accumulate(loss: batch, into: optimizer.gradient)
     }
     return total / configuration.lmWeight
   }

@@ -26,6 +26,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var lmLength: Int
   /// The bound of the gradient's global norm; nil for none.
   public var maxGradNorm: Double?
+  /// Adam's learning rate for the logarithms of the inner rates, where they are learned.
+  public var innerRateLearningRate: Double
   /// Decides the adapter's initialisation and the order of the tasks.
   public var seed: UInt64
 
@@ -34,7 +36,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     adapter: AdapterConfiguration, meta: MetaConfiguration, schedule: LearningRateSchedule,
     adam: AdamW<Float>.Configuration = .init(), batchSize: Int = 16, contextsPerUpdate: Int = 1,
     promptWeight: Double = 0, lmWeight: Double = 0, lmBatchSize: Int = 2, lmLength: Int = 128,
-    maxGradNorm: Double? = 1, seed: UInt64 = 0
+    maxGradNorm: Double? = 1, innerRateLearningRate: Double = 0.01, seed: UInt64 = 0
   ) {
     self.adapter = adapter
     self.meta = meta
@@ -47,6 +49,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.lmBatchSize = lmBatchSize
     self.lmLength = lmLength
     self.maxGradNorm = maxGradNorm
+    self.innerRateLearningRate = innerRateLearningRate
     self.seed = seed
   }
 }

@@ -158,6 +158,16 @@ extension Double: Kernel {
       rows, n, z, ldz, t, ldt, weights)
   }
 
+  /// Calls `ck_to_bf16_f64`.
+  public static func toBF16(
+    _ n: Int, _ x: UnsafePointer<Double>, _ y: UnsafeMutablePointer<UInt16>
+  ) { ck_to_bf16_f64(n, x, y) }
+
+  /// Calls `ck_from_bf16_f64`.
+  public static func fromBF16(
+    _ n: Int, _ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer<Double>
+  ) { ck_from_bf16_f64(n, x, y) }
+
   /// Calls `ck_add_scaled_f64`.
   public static func addScaled(
     _ rows: Int, _ n: Int, _ scale: Double, _ x: UnsafePointer<Double>, _ ldx: Int,

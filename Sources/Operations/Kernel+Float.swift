@@ -157,6 +157,16 @@ extension Float: Kernel {
       rows, n, z, ldz, t, ldt, weights)
   }
 
+  /// Calls `ck_to_bf16_f32`.
+  public static func toBF16(
+    _ n: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<UInt16>
+  ) { ck_to_bf16_f32(n, x, y) }
+
+  /// Calls `ck_from_bf16_f32`.
+  public static func fromBF16(
+    _ n: Int, _ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer<Float>
+  ) { ck_from_bf16_f32(n, x, y) }
+
   /// Calls `ck_add_scaled_f32`.
   public static func addScaled(
     _ rows: Int, _ n: Int, _ scale: Float, _ x: UnsafePointer<Float>, _ ldx: Int,

@@ -110,6 +110,12 @@ public protocol Kernel: Scalar {
     _ ldt: Int, _ weights: UnsafePointer<Self>
   ) -> Double
 
+  /// The corresponding C functions are `ck_to_bf16_f32` and `ck_to_bf16_f64`.
+  static func toBF16(_ n: Int, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<UInt16>)
+
+  /// The corresponding C functions are `ck_from_bf16_f32` and `ck_from_bf16_f64`.
+  static func fromBF16(_ n: Int, _ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer<Self>)
+
   /// The corresponding C functions are `ck_add_scaled_f32` and `ck_add_scaled_f64`.
   static func addScaled(
     _ rows: Int, _ n: Int, _ scale: Self, _ x: UnsafePointer<Self>, _ ldx: Int,

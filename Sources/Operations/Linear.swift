@@ -171,6 +171,10 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   ) throws(WeightError) -> Matrix<S> {
     let count = rows.count * weight.columns
     precondition(count <= limits.tileElements)
+    if let values = weight.resident(rows: rows) as? UnsafePointer<S> {
+      return Matrix(
+        UnsafeMutablePointer(mutating: values), rows: rows.count, columns: weight.columns)
+    }
     let target = tiles[worker]
     if let target = target as? Matrix<Float> {
       try weight.decode(rows: rows, into: target.pointer, scratch: scratch[worker])

@@ -13,14 +13,8 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
     case rankFirst(Matrix<S>)
     /// One-hot rows, (r, out): factor i moves output ids[i] alone.
     case oneHot([Int32])
-
-    var rank: Int {
-      switch self {
-      case .outputFirst(let up): up.columns
-      case .rankFirst(let up): up.rows
-      case .oneHot(let ids): ids.count
-      }
-    }
+    /// The unit matrix: down is the whole change, (out, in), where that is smaller than factors.
+    case identity
   }
 
   /// Shape (r, in).
@@ -34,15 +28,20 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
 
   /// All values.
   public init(down: Matrix<S>, up: Up, scale: S, rows: Range<Int>) {
-    precondition(down.rows == up.rank, "ranks differ")
+    switch up {
+    case .outputFirst(let up): precondition(down.rows == up.columns, "ranks differ")
+    case .rankFirst(let up): precondition(down.rows == up.rows, "ranks differ")
+    case .oneHot(let ids): precondition(down.rows == ids.count, "ranks differ")
+    case .identity: break
+    }
     self.down = down
     self.up = up
     self.scale = scale
     self.rows = rows
   }
 
-  /// r.
-  public var rank: Int { down.rows }
+  /// r: how wide the scratch of a product must be. 0 where the change is held whole.
+  public var rank: Int { if case .identity = up { 0 } else { down.rows } }
 
   /// The same change for rows that are counted from another start.
   public func shifted(by offset: Int) -> LowRankUpdate {
@@ -58,11 +57,16 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
     source: Matrix<S>, target: Matrix<S>, chunk: Range<Int>, scratch: Matrix<S>
   ) {
     let part = chunk.clamped(to: rows)
-    if part.isEmpty || rank == 0 { return }
+    if part.isEmpty || down.rows == 0 { return }
     let inner = scratch.reshaped(rows: part.count, columns: rank)
     let target = target.rows(part)
+    if case .identity = up {
+      multiply(source.rows(part), down, .second, into: target, scale: scale, keep: 1)
+      return
+    }
     multiply(source.rows(part), down, .second, into: inner)
     switch up {
+    case .identity: break
     case .outputFirst(let up): multiply(inner, up, .second, into: target, scale: scale, keep: 1)
     case .rankFirst(let up): multiply(inner, up, into: target, scale: scale, keep: 1)
     case .oneHot(let ids):
@@ -80,10 +84,13 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
     source: Matrix<S>, target: Matrix<S>, chunk: Range<Int>, scratch: Matrix<S>
   ) {
     let part = chunk.clamped(to: rows)
-    if part.isEmpty || rank == 0 { return }
+    if part.isEmpty || down.rows == 0 { return }
     let inner = scratch.reshaped(rows: part.count, columns: rank)
     let source = source.rows(part)
     switch up {
+    case .identity:
+      multiply(source, down, into: target.rows(part), scale: scale, keep: 1)
+      return
     case .outputFirst(let up): multiply(source, up, into: inner)
     case .rankFirst(let up): multiply(source, up, .second, into: inner)
     case .oneHot(let ids):

@@ -20,6 +20,14 @@ public protocol WeightMatrix: Sendable {
   func decode(
     rows range: Range<Int>, into output: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutableRawBufferPointer) throws(WeightError)
+  /// The rows `range` where they are in memory as f32 already, row after row; nil where they must
+  /// be decoded.
+  func resident(rows range: Range<Int>) -> UnsafePointer<Float>?
+}
+
+extension WeightMatrix {
+  /// Nil: the rows must be decoded.
+  public func resident(rows range: Range<Int>) -> UnsafePointer<Float>? { nil }
 }
 
 /// A matrix of base weights that is held in memory as f32.

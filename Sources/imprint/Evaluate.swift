@@ -75,16 +75,22 @@ struct Evaluate: ParsableCommand {
       let texts = try lmData.map {
         try session.texts($0, length: run?.training.lmLength ?? 128, limit: lmLimit)
       }
-      let source = try adapter.map { try AdapterFile(path: $0) }
+      let isFull = run?.training.meta.outer == .full
+      if isFull, let adapter, session.file.fingerprint == run?.modelFingerprint {
+        throw Problem(
+          "\(adapter): trained every parameter: give --model \(RunFolder(path: adapter).modelPath)")
+      }
+      let source = try isFull ? nil : adapter.map { try AdapterFile(path: $0) }
       let layout = AdapterLayout(
         source?.configuration ?? AdapterConfiguration(), architecture: session.architecture)
       var configuration = method.configuration(run?.training.meta)
+      configuration.outer = .lora
       configuration.order = .first
       configuration.target = .gold
       let planner = MemoryPlanner(
         weights: session.weights, layout: layout, configuration: configuration, groups: groups,
         textRows: texts?.map(\.count).max() ?? 0, prompts: true, workers: session.workers,
-        adapterCopies: 1)
+        trains: false)
       let (plan, fits) = planner.best(budget: memory.bytes, batchSize: 16)
       guard fits else {
         throw Problem("--memory: at least \(mebibytes(plan.total)) are needed")
@@ -96,6 +102,7 @@ struct Evaluate: ParsableCommand {
         weights: session.weights, adapter: tensors, configuration: configuration,
         limits: planner.limits(together: plan.together, logitRows: plan.logitRows), policy: .lean,
         workers: session.workers, arena: arena)
+      if let adapter { try RunFolder(path: adapter).readInnerRates(into: meta.rates) }
       var line = ProgressLine(quiet: quiet)
       let report = try Evaluation.run(
         meta, groups: groups, texts: texts ?? [], together: plan.together

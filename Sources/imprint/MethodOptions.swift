@@ -24,7 +24,7 @@ struct MethodOptions: ParsableArguments {
     if let innerSteps, !(1...64).contains(innerSteps) {
       throw ValidationError("--inner-steps must be 1 to 64.")
     }
-    if inner != .full, innerParameters != nil, inner == .lora {
+    if innerParameters != nil, inner == .lora {
       throw ValidationError("--inner-parameters goes with --inner full.")
     }
     if inner == .full, let innerSteps, innerSteps > 1 {
@@ -73,6 +73,9 @@ struct AdapterOptions: ParsableArguments {
       throw ValidationError("--target-modules: '\(name)' is none of \(known).")
     }
   }
+
+  /// Whether no flag differs from its default.
+  var isDefault: Bool { configuration == AdapterConfiguration() }
 
   var configuration: AdapterConfiguration {
     AdapterConfiguration(

@@ -30,7 +30,8 @@ struct Train: ParsableCommand {
   @Option(help: "The run folder.")
   var output: String
 
-  @Option(help: "What the outer loop trains: lora.")
+  @Option(
+    help: "What the outer loop trains: lora (an adapter) or full (every parameter, in memory).")
   var outer: OuterStep = .lora
 
   @OptionGroup var method: MethodOptions
@@ -38,8 +39,24 @@ struct Train: ParsableCommand {
   @Option(help: "The outer loss: gold (the responses) or teacher (the prompted base).")
   var target: Target = .gold
 
-  @Option(help: "The most tokens of a teacher's response.")
-  var teacherMaxTokens = 16
+  @Option(help: "The most tokens of a teacher's response (default: 16).")
+  var teacherMaxTokens: Int?
+
+  @Flag(
+    help: """
+      Learn an inner rate for every tensor that the inner step moves, starting at --inner-lr \
+      (Meta-SGD).
+      """)
+  var learnInnerLr = false
+
+  @Option(help: "Adam's learning rate for the logarithms of learned inner rates (default: 0.01).")
+  var innerLrLr: Double?
+
+  @Option(help: "How a full inner step's factors are stored: f32, or bf16 in half the memory.")
+  var factorStorage: FactorStorage?
+
+  @Option(help: "How --outer full writes model.imprint: f32 or bf16 (default: f32).")
+  var saveType: WeightType?
 
   @Flag(help: "Leave out the Hessian product: half the time, another gradient.")
   var firstOrder = false
@@ -113,9 +130,7 @@ struct Train: ParsableCommand {
   var quiet = false
 
   func validate() throws {
-    if outer == .full {
-      throw ValidationError("--outer full is not available: train an adapter with --outer lora.")
-    }
+    try validateMethod()
     if epochs != nil, steps != nil {
       throw ValidationError("--epochs and --steps exclude each other.")
     }
@@ -123,7 +138,7 @@ struct Train: ParsableCommand {
       ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
       ("--contexts-per-update", contextsPerUpdate), ("--lm-batch-size", lmBatchSize),
       ("--save-every", saveEvery), ("--threads", threads ?? 1),
-      ("--teacher-max-tokens", teacherMaxTokens),
+      ("--teacher-max-tokens", teacherMaxTokens ?? 16),
     ] where value < 1 {
       throw ValidationError("\(name) must be positive.")
     }
@@ -139,9 +154,6 @@ struct Train: ParsableCommand {
     if (lmWeight > 0) != (lmData != nil) {
       throw ValidationError("--lm-data and --lm-weight go together.")
     }
-    if firstOrder, (method.innerSteps ?? 1) > 1, method.inner == .full {
-      throw ValidationError("--inner-steps above 1 goes with --inner lora.")
-    }
   }
 
   func run() throws {
@@ -156,13 +168,13 @@ struct Train: ParsableCommand {
       let planner = MemoryPlanner(
         weights: session.weights, layout: layout, configuration: training.meta, groups: groups,
         textRows: texts.map(\.count).max() ?? 0, prompts: promptWeight > 0 || target == .teacher,
-        workers: session.workers, adapterCopies: 4)
+        workers: session.workers, trains: true)
       let (plan, fits) = planner.best(budget: memory.bytes, batchSize: batchSize)
       guard fits else {
         throw Problem("--memory: at least \(mebibytes(plan.total)) are needed")
       }
       if dryRun {
-        print(Self.text(of: plan, layout: layout))
+        print(Self.text(of: plan, training, layout))
         return
       }
       let description = RunDescription(
@@ -172,7 +184,7 @@ struct Train: ParsableCommand {
       let folder = RunFolder(path: output)
       try prepare(folder, description)
       let arena = Arena()
-      let trainer = Trainer(
+      let trainer = try Trainer(
         weights: session.weights, configuration: training, groups: groups, texts: texts,
         limits: planner.limits(together: plan.together, logitRows: plan.logitRows), plan: plan,
         workers: session.workers, arena: arena)
@@ -180,22 +192,23 @@ struct Train: ParsableCommand {
         try folder.restore(trainer)
         try folder.trimMetrics(after: trainer.step)
       }
-      if !quiet { note(Self.text(of: plan, layout: layout) + "\n") }
-      try loop(trainer, folder)
+      if !quiet { note(Self.text(of: plan, training, layout) + "\n") }
+      try loop(trainer, folder, session.file)
     }
   }
 
   /// The tasks with the teacher's responses, decoded or from the cache beside the data.
   private func taught(_ groups: [TaskGroup], _ session: Session) throws -> [TaskGroup] {
+    let maximumTokens = teacherMaxTokens ?? 16
     let key = String(
-      format: "%08x-%016lx-%d", session.file.fingerprint, fingerprint(groups), teacherMaxTokens)
+      format: "%08x-%016lx-%d", session.file.fingerprint, fingerprint(groups), maximumTokens)
     let cache = TeacherCache(path: "\(data).teacher-\(key).json", key: key)
     if let groups = cache.read(groups) { return groups }
     var stops = Set(session.architecture.eosTokenIds.map { Int32($0) })
     if let newline = session.tokenizer?.encode("\n").first { stops.insert(newline) }
     var line = ProgressLine(quiet: quiet)
     let result = try Teacher.respond(
-      groups, weights: session.weights, workers: session.workers, maximum: teacherMaxTokens,
+      groups, weights: session.weights, workers: session.workers, maximum: maximumTokens,
       stops: stops, together: 16
     ) { done, total in line.show("teacher: \(done) of \(total)", matters: done == total) }
     line.finish()
@@ -205,6 +218,13 @@ struct Train: ParsableCommand {
 
   private func configuration(groups: Int) -> TrainingConfiguration {
     var meta = method.configuration(nil)
+    meta.outer = outer
+    if outer == .full, method.inner == nil {
+      meta.inner = .full
+      meta.innerLearningRate = method.innerLr ?? 0.01
+    }
+    meta.learnsInnerRates = learnInnerLr
+    meta.factorStorage = factorStorage ?? .f32
     meta.order = firstOrder ? .first : .second
     meta.target = target
     let total = steps ?? max(1, (epochs ?? 1) * groups / batchSize)
@@ -215,7 +235,8 @@ struct Train: ParsableCommand {
       adam: .init(weightDecay: weightDecay), batchSize: batchSize,
       contextsPerUpdate: contextsPerUpdate, promptWeight: promptWeight, lmWeight: lmWeight,
       lmBatchSize: lmBatchSize, lmLength: lmLength,
-      maxGradNorm: maxGradNorm == 0 ? nil : maxGradNorm, seed: seed)
+      maxGradNorm: maxGradNorm == 0 ? nil : maxGradNorm,
+      innerRateLearningRate: innerLrLr ?? 0.01, seed: seed)
   }
 
   /// A new folder, or one whose run is the same as this.
@@ -240,7 +261,7 @@ struct Train: ParsableCommand {
     }
   }
 
-  private func loop(_ trainer: Trainer, _ folder: RunFolder) throws {
+  private func loop(_ trainer: Trainer, _ folder: RunFolder, _ base: WeightFile) throws {
     let total = trainer.configuration.schedule.totalSteps
     let start = ContinuousClock.now
     let first = trainer.step
@@ -261,18 +282,59 @@ struct Train: ParsableCommand {
         matters: metrics.step == total)
       if trainer.step % saveEvery == 0 || trainer.step == total { try folder.checkpoint(trainer) }
     }
-    try folder.writeAdapter(trainer.adapter, base: model)
+    try folder.writeResult(of: trainer, base: base, type: saveType ?? .f32)
     line.finish()
-    if !quiet { print("\(output): \(trainer.step) steps, adapter written") }
+    let result = outer == .full ? "model.imprint" : "adapter"
+    if !quiet { print("\(output): \(trainer.step) steps, \(result) written") }
   }
 
-  static func text(of plan: MemoryPlan, layout: AdapterLayout) -> String {
+  private func validateMethod() throws {
+    func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
+      if !condition { throw ValidationError("\(flag) goes with \(other).") }
+    }
+    let isFull = method.inner == .full || outer == .full
+    if outer == .full {
+      try refuse("--outer full", unless: method.inner != .lora, "--inner full")
+      let given = adapter.isDefault
+      try refuse("--rank and the other flags of an adapter", unless: given, "--outer lora")
+    }
+    if factorStorage != nil { try refuse("--factor-storage", unless: isFull, "--inner full") }
+    if method.innerParameters != nil {
+      try refuse("--inner-parameters", unless: isFull, "--inner full")
+    }
+    if (method.innerSteps ?? 1) > 1 {
+      try refuse("--inner-steps above 1", unless: !isFull, "--inner lora")
+    }
+    if let saveType {
+      try refuse("--save-type", unless: outer == .full, "--outer full")
+      guard saveType == .f32 || saveType == .bf16 else {
+        throw ValidationError("--save-type must be f32 or bf16.")
+      }
+    }
+    if let innerLrLr {
+      try refuse("--inner-lr-lr", unless: learnInnerLr, "--learn-inner-lr")
+      guard innerLrLr > 0, innerLrLr.isFinite else {
+        throw ValidationError("--inner-lr-lr must be a positive number.")
+      }
+    }
+    if teacherMaxTokens != nil {
+      try refuse("--teacher-max-tokens", unless: target == .teacher, "--target teacher")
+    }
+  }
+
+  static func text(
+    of plan: MemoryPlan, _ training: TrainingConfiguration, _ layout: AdapterLayout
+  ) -> String {
+    let count =
+      training.meta.outer == .full
+      ? "all \(plan.ledger[.parameters, default: 0] / 4) parameters"
+      : "\(layout.count) adapter parameters"
     let parts = plan.ledger.sorted { $0.value > $1.value }.map {
       "\($0.key.rawValue) \(mebibytes($0.value))"
     }
     return """
       plan: \(plan.together) tasks a sweep, \(plan.keptBlocks) blocks kept, \(plan.logitRows) rows \
-      of logits; \(layout.count) adapter parameters
+      of logits; \(count)
       \(parts.joined(separator: ", ")), process \(mebibytes(plan.floor)): \
       \(mebibytes(plan.total)) in all
       """
@@ -280,6 +342,8 @@ struct Train: ParsableCommand {
 }
 
 extension LearningRateSchedule.Decay: ExpressibleByArgument {}
+extension FactorStorage: ExpressibleByArgument {}
+extension WeightType: ExpressibleByArgument {}
 
 extension Duration {
   var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }

@@ -22,7 +22,11 @@ public enum TinyModel {
   }
 
   /// The model with q, k and v biases, or with a head of its own; numbers from a fixed stream.
-  public static func variant<S: Kernel>(bias: Bool, untied: Bool) throws -> LlamaWeights<S> {
+  ///
+  /// `changed` may put other values in place of a tensor's.
+  public static func variant<S: Kernel>(
+    bias: Bool, untied: Bool, changed: (String, [Float]) -> [Float] = { $1 }
+  ) throws -> LlamaWeights<S> {
     let file = try SafetensorsFile(path: folder + "/model.safetensors")
     var architecture = architecture
     architecture.attentionBias = bias
@@ -33,17 +37,18 @@ public enum TinyModel {
         let width = name.contains("q_proj") ? 32 : 16
         return DenseWeight(
           name: name, rows: 1, columns: width,
-          elements: (0..<width).map { _ in Float(random.uniform() - 0.5) })
+          elements: changed(name, (0..<width).map { _ in Float(random.uniform() - 0.5) }))
       }
       if name == "lm_head.weight" {
         return DenseWeight(
           name: name, rows: 67, columns: 32,
-          elements: (0..<67 * 32).map { _ in Float(random.uniform() - 0.5) })
+          elements: changed(name, (0..<67 * 32).map { _ in Float(random.uniform() - 0.5) }))
       }
       let tensor = try file.tensor(name)
       let rows = tensor.shape.count == 1 ? 1 : tensor.shape[0]
       return DenseWeight(
-        name: name, rows: rows, columns: tensor.count / rows, elements: try file.floats(name))
+        name: name, rows: rows, columns: tensor.count / rows,
+        elements: changed(name, try file.floats(name)))
     }
   }
 

@@ -73,6 +73,8 @@ void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *c
   double ck_divergence_backward_##TYPE( \
     size_t rows, size_t n, REAL *z, size_t ldz, const REAL *t, size_t ldt, const REAL *weights); \
   /* elementwise.inc */ \
+  void ck_to_bf16_##TYPE(size_t n, const REAL *x, uint16_t *y); \
+  void ck_from_bf16_##TYPE(size_t n, const uint16_t *x, REAL *y); \
   void ck_add_scaled_##TYPE( \
     size_t rows, size_t n, REAL scale, const REAL *x, size_t ldx, REAL *y, size_t ldy); \
   void ck_scale_##TYPE( \

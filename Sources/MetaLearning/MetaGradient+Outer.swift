@@ -1,0 +1,158 @@
+import Llama
+import LoRA
+import Operations
+import Storage
+import Weights
+
+/// The way back: from the outer loss to what is trained.
+extension MetaGradient {
+  /// What the frozen base, without the adapter, would have its head read at every scored row of the
+  /// Prompt form (Eq. 8's P_θB); nil for the gold target.
+  func teach(_ groups: [TaskGroup]) throws(WeightError) -> Sweep<S>.Teacher? {
+    guard let teacherRows else { return nil }
+    let plan = GroupedBatch(promptsOf: groups, weight: 1)
+    let scored = teacherRows.rows(0..<plan.batch.lossRows.count)
+    try engine.with(teacherWeights) { () throws(WeightError) in
+      outer.begin(plan.batch, parameters: ParameterChange(layers: layers))
+      try outer.forward()
+      outer.finalNorm(into: scored)
+    }
+    return .init(normed: scored, head: teacherWeights.head)
+  }
+
+  // MARK: LoRA inner
+
+  /// v is adapter-shaped, and the Hessian product moves the adapter.
+  func followAdapter(
+    _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: OuterGradient<S>
+  ) throws(WeightError) {
+    guard let target = gradient.adapter else { return }
+    let last = configuration.innerSteps - 1
+    let sinks = outerPlan.groups.enumerated().map { index, group in
+      directions[0][index].flat.fill(0)
+      return AdapterSink(
+        rows: group.rows, adapter: adapted[last][index], gradient: directions[0][index],
+        scale: .all(1))
+    }
+    try outer.backward(into: GradientCollector(adapters: sinks))
+    for step in (0...last).reversed() {
+      followRates(step: step, groups: outerPlan.groups.count, into: gradient.rates)
+      guard configuration.order == .second else { continue }
+      if step < last { try replay(innerPlan, step: step) }
+      try followStep(innerPlan, step: step, into: target)
+    }
+    guard configuration.order == .first else { return }
+    for index in outerPlan.groups.indices {
+      Elementwise.add(directions[0][index].flat, into: target.flat)
+    }
+  }
+
+  /// v ← v − H D v at the parameters before `step`; for the first step the result goes to
+  /// `gradient`.
+  private func followStep(
+    _ plan: GroupedBatch, step: Int, into gradient: AdapterTensors<S>
+  ) throws(WeightError) {
+    var direction = ParameterChange<S>(layers: layers)
+    var sinks: [AdapterSink<S>] = []
+    for (index, group) in plan.groups.enumerated() {
+      let start = step == 0 ? adapter : adapted[step - 1][index]
+      let v = directions[0][index]
+      let target = step == 0 ? gradient : directions[1][index]
+      if step > 0 { target.flat.fill(0) }
+      Elementwise.add(v.flat, into: target.flat)
+      scaleByRates(v)
+      direction.add(moving: start, along: v, rows: group.rows)
+      sinks.append(
+        AdapterSink(
+          rows: group.rows, adapter: start, direction: v, gradient: target, scale: .all(-1)))
+    }
+    try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
+    if step > 0 { directions.swapAt(0, 1) }
+  }
+
+  /// v ← D v.
+  private func scaleByRates(_ v: AdapterTensors<S>) {
+    switch adapterRates(1) {
+    case .all(let rate): Elementwise.scale(v.flat, by: rate)
+    case .each(let rates):
+      for (entry, rate) in zip(v.layout.entries, rates) {
+        Elementwise.scale(v.down(entry), by: rate.down)
+        Elementwise.scale(v.up(entry), by: rate.up)
+      }
+    }
+  }
+
+  /// ∂/∂ρ += −η ⟨v, g⟩ of an inner step, whose −η g is how far it has moved the adapter.
+  private func followRates(step: Int, groups: Int, into gradient: Matrix<S>?) {
+    guard let gradient else { return }
+    for index in 0..<groups {
+      let (start, end) = (step == 0 ? adapter : adapted[step - 1][index], adapted[step][index])
+      let v = directions[0][index]
+      for (place, entry) in adapter.layout.entries.enumerated() {
+        let down =
+          Elementwise.dot(v.down(entry), end.down(entry))
+          - Elementwise.dot(v.down(entry), start.down(entry))
+        let up =
+          Elementwise.dot(v.up(entry), end.up(entry))
+          - Elementwise.dot(v.up(entry), start.up(entry))
+        gradient[0, 2 * place] += S(down)
+        gradient[0, 2 * place + 1] += S(up)
+      }
+    }
+  }
+
+  /// Brings the inner pass back to where it was before `step`.
+  private func replay(_ plan: GroupedBatch, step: Int) throws(WeightError) {
+    inner.begin(plan.batch, parameters: innerParameters(plan, step: step))
+    try inner.forward()
+    if inner.policy.deltas > 0 { try inner.backward(into: GradientCollector()) }
+  }
+
+  // MARK: Full inner
+
+  /// v is held as factors; only what is trained of v − H D v is collected.
+  func followFactors(
+    _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: OuterGradient<S>
+  ) throws(WeightError) {
+    outerFactors?.begin(groups: outerPlan.groups)
+    var collector = gradient.sinks(rows: outerPlan.batch.count, of: adapter, scale: 1)
+    collector.factors = outerFactors
+    try outer.backward(into: collector)
+    guard let outerFactors else { return }
+    if let rateGradient = gradient.rates {
+      followRates(innerPlan, outerFactors, into: rateGradient)
+    }
+    guard configuration.order == .second else { return }
+    var direction = ParameterChange<S>(layers: layers)
+    for (index, group) in innerPlan.groups.enumerated() {
+      outerFactors.add(
+        to: &direction, group: index, rows: group.rows, scored: group.scored
+      ) { rates.rate(of: $0) }
+    }
+    try inner.tangent(
+      along: direction,
+      into: gradient.sinks(rows: innerPlan.batch.count, of: adapter, scale: -1))
+  }
+
+  /// ∂/∂ρ += −η ⟨v, g⟩ through the factors of both.
+  private func followRates(
+    _ plan: GroupedBatch, _ outerFactors: FactorStore<S>, into gradient: Matrix<S>
+  ) {
+    guard let innerFactors else { return }
+    for (index, group) in plan.groups.enumerated() {
+      var g = ParameterChange<S>(layers: layers)
+      var v = ParameterChange<S>(layers: layers)
+      innerFactors.add(to: &g, group: index, rows: group.rows, scored: group.scored) { _ in 1 }
+      outerFactors.add(to: &v, group: index, rows: group.rows, scored: group.scored) { _ in 1 }
+      for key in ParameterKey.all(
+        in: engine.weights.architecture, moving: configuration.innerParameters)
+      {
+        if case .linear(let layer, _) = key {
+          g.load(layer, workers: engine.workers)
+          v.load(layer, workers: engine.workers)
+        }
+        gradient[0, rates.place(of: key)] -= rates.rate(of: key) * S(g.innerProduct(v, in: key))
+      }
+    }
+  }
+}
