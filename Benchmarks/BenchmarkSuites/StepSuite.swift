@@ -12,6 +12,8 @@ public import Weights
 public struct StepSuite {
   /// What a measured step was and took.
   public struct Report: Codable, Sendable {
+    /// What the outer loop trains.
+    public var outer: String
     /// The inner step's kind.
     public var inner: String
     /// Rank of the adapter.
@@ -20,8 +22,10 @@ public struct StepSuite {
     public var contextTokens: Int
     /// Tokens of query and response.
     public var queryTokens: Int
-    /// Tasks of a step.
+    /// Groups of tasks of a step.
     public var batch: Int
+    /// K: tasks of a group.
+    public var contextsPerUpdate: Int
     /// Blocks that keep their activations, gradients and tangents.
     public var keptBlocks: Int
     /// Seconds of each step.
@@ -35,6 +39,12 @@ public struct StepSuite {
     public var neededGFLOP: Double
     /// neededGFLOP / median / sgemm.
     public var fraction: Double
+    /// Floating-point operations of the products that a step did, with those done again.
+    public var doneGFLOP: Double
+    /// doneGFLOP / median / sgemm.
+    public var doneFraction: Double
+    /// Mean seconds and operations a step by phase.
+    public var phases: [String: PhaseTimes.Cost]
     /// What the plan says, by component, bytes.
     public var plan: [String: Int]
     /// The largest RssAnon seen during the steps, sampled every 5 ms, bytes.
@@ -59,9 +69,11 @@ public struct StepSuite {
   public var contextTokens: Int
   /// Tokens of query and response; the last 8 are the response.
   public var queryTokens: Int
-  /// Tasks of a step.
+  /// Groups of tasks of a step.
   public var batch: Int
-  /// Tasks that share one sweep over the weights.
+  /// K: tasks of a group, which share one inner step.
+  public var contextsPerUpdate: Int
+  /// Groups that share one sweep over the weights.
   public var together: Int
   /// Blocks that keep everything; nil for all.
   public var keep: Int?
@@ -73,13 +85,14 @@ public struct StepSuite {
   /// All choices.
   public init(
     configuration: MetaConfiguration, rank: Int, contextTokens: Int, queryTokens: Int, batch: Int,
-    together: Int, keep: Int?, logitRows: Int, steps: Int
+    contextsPerUpdate: Int = 1, together: Int, keep: Int?, logitRows: Int, steps: Int
   ) {
     self.configuration = configuration
     self.rank = rank
     self.contextTokens = contextTokens
     self.queryTokens = queryTokens
     self.batch = batch
+    self.contextsPerUpdate = contextsPerUpdate
     self.together = together
     self.keep = keep
     self.logitRows = logitRows
@@ -93,37 +106,44 @@ public struct StepSuite {
     let arena = Arena()
     let layout = AdapterLayout(
       .init(rank: rank, alpha: 2 * Double(rank)), architecture: architecture)
-    let adapter = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
-    adapter.initialize(seed: 1)
-    for entry in layout.entries { fill(adapter.up(entry)) }
-    let gradient = AdapterTensors<Float>(layout: layout, arena: arena, for: .gradient)
-    let adam = AdamW<Float>(count: layout.count, workers: workers, arena: arena)
+    let parameters = OuterParameters(
+      configuration.outer, layout: layout, base: weights, arena: arena)
+    try parameters.initialize(from: weights, seed: 1)
+    for entry in parameters.adapter.layout.entries { fill(parameters.adapter.up(entry)) }
     let groups = (0..<batch).map { group($0, vocabulary: architecture.vocabSize) }
     let kept = keep ?? architecture.numHiddenLayers
     let meta = MetaGradient(
-      weights: weights, adapter: adapter, configuration: configuration,
+      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
+      configuration: configuration,
       limits: MetaLimits(
         covering: groups, together: min(together, batch),
         prompts: configuration.target == .teacher, logitRows: logitRows),
       policy: KeepPolicy(activations: kept, deltas: kept, tangents: kept), workers: workers,
       arena: arena)
+    let optimizer = OuterOptimizer(
+      parameters, rates: meta.rates.names.count, workers: workers, arena: arena)
+    let gradient = optimizer.gradient
     let watch = MemoryWatch()
     var seconds: [Double] = []
     var rates: [Double] = []
     var norm = 0.0
+    var before = (times: meta.times, operations: 0)
     MemoryUsage.resetPeak()
     for step in 0...steps {
-      gradient.flat.fill(0)
+      if step == 1 { before = (meta.times, BLAS.operationCount) }
+      gradient.clear()
       let start = ContinuousClock.now
       for first in stride(from: 0, to: batch, by: together) {
         _ = try meta.accumulate(
           Array(groups[first..<min(first + together, batch)]), weight: 1 / Double(batch),
           into: gradient)
       }
-      norm = GradientClipping.clip(gradient.flat, toNorm: 1)
-      adam.step(parameters: adapter.flat, gradient: gradient.flat, learningRate: 1e-6)
+      norm = GradientClipping.clip(optimizer.flat, toNorm: 1)
+      optimizer.adam.step(
+        parameters: parameters.flat, gradient: optimizer.flat, learningRate: 1e-6)
       if step > 0 { seconds.append((ContinuousClock.now - start).inSeconds) }
     }
+    let done = Double(BLAS.operationCount - before.operations) / Double(steps) / 1e9
     let peak = watch.stop()
     let usage = MemoryUsage.current
     for _ in 0..<3 { rates.append(Self.sgemmRate(workers: workers)) }
@@ -131,9 +151,13 @@ public struct StepSuite {
     let rate = rates.sorted()[1]
     let needed = neededFLOP(architecture)
     return Report(
-      inner: configuration.inner.rawValue, rank: rank, contextTokens: contextTokens,
-      queryTokens: queryTokens, batch: batch, keptBlocks: kept, seconds: seconds, median: median,
+      outer: configuration.outer.rawValue, inner: configuration.inner.rawValue, rank: rank,
+      contextTokens: contextTokens,
+      queryTokens: queryTokens, batch: batch,
+      contextsPerUpdate: contextsPerUpdate, keptBlocks: kept, seconds: seconds, median: median,
       sgemm: rate, neededGFLOP: needed / 1e9, fraction: needed / 1e9 / median / rate,
+      doneGFLOP: done, doneFraction: done / median / rate,
+      phases: phases(meta.times, since: before.times),
       plan: Dictionary(uniqueKeysWithValues: arena.ledger.map { ($0.key.rawValue, $0.value) }),
       peakAnonymous: peak, file: usage.file, peakResident: usage.peak, kernel: BLAS.kernelName,
       workers: workers.count, gradientNorm: norm)
@@ -149,8 +173,22 @@ public struct StepSuite {
     let inner = Double(contextTokens - 1)
     let outer = Double(queryTokens - 1)
     let innerUnits = configuration.order == .second ? 4.0 : 2.0
-    return 2 * Double(batch)
+    return 2 * Double(batch * contextsPerUpdate)
       * (innerUnits * inner * (blocks + head) + 2 * outer * blocks + 2 * 8 * head)
+  }
+
+  private func phases(
+    _ now: PhaseTimes, since start: PhaseTimes
+  ) -> [String: PhaseTimes.Cost] {
+    var result: [String: PhaseTimes.Cost] = [:]
+    for (phase, cost) in now.costs where cost.operations > 0 {
+      let old = start.costs[phase] ?? PhaseTimes.Cost()
+      var mean = PhaseTimes.Cost()
+      mean.seconds = (cost.seconds - old.seconds) / Double(steps)
+      mean.operations = (cost.operations - old.operations) / steps
+      result[phase.rawValue] = mean
+    }
+    return result
   }
 
   private func group(_ index: Int, vocabulary: Int) -> TaskGroup {
@@ -161,11 +199,12 @@ public struct StepSuite {
         return Int32(Int(state >> 33) % vocabulary)
       }
     }
-    return TaskGroup([
-      .init(
-        context: ids(contextTokens), query: ids(queryTokens - 8), response: ids(8),
-        separator: ids(1))
-    ])
+    return TaskGroup(
+      (0..<contextsPerUpdate).map { _ in
+        .init(
+          context: ids(contextTokens), query: ids(queryTokens - 8), response: ids(8),
+          separator: ids(1))
+      })
   }
 
   private func fill(_ matrix: Matrix<Float>) {

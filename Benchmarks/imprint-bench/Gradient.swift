@@ -47,6 +47,9 @@ struct Gradient: ParsableCommand {
   @Option(help: "The inner learning rate.")
   var innerLr = 0.1
 
+  @Option(help: "How a full inner step's factors are stored: f32 or bf16.")
+  var factorStorage: FactorStorage = .f32
+
   @Flag(help: "Leave out the Hessian product.")
   var firstOrder = false
 
@@ -80,7 +83,8 @@ struct Gradient: ParsableCommand {
       let suite = GradientSuite(
         configuration: MetaConfiguration(
           inner: inner, innerParameters: innerParameters, innerLearningRate: innerLr,
-          order: firstOrder ? .first : .second, target: target), keep: keep)
+          order: firstOrder ? .first : .second, target: target, factorStorage: factorStorage),
+        keep: keep)
       let losses = try suite.run(
         weights: weights, adapter: parameters, tasks: tasks, gradient: gradient)
       try AdapterFile.write(gradient, to: out, naming: .short)
@@ -96,6 +100,7 @@ struct Gradient: ParsableCommand {
   }
 }
 
+extension FactorStorage: ExpressibleByArgument {}
 extension InnerStep: ExpressibleByArgument {}
 extension OuterStep: ExpressibleByArgument {}
 extension Target: ExpressibleByArgument {}

@@ -19,8 +19,14 @@ struct Step: ParsableCommand {
   @Option(help: "The weight file.")
   var model: String
 
-  @Option(help: "What the inner step moves: lora or full.")
-  var inner: InnerStep = .lora
+  @Option(help: "What the outer loop trains: lora or full.")
+  var outer: OuterStep = .lora
+
+  @Option(help: "What the inner step moves: lora or full (default: what the outer loop trains).")
+  var inner: InnerStep?
+
+  @Option(help: "How a full inner step's factors are stored: f32 or bf16.")
+  var factorStorage: FactorStorage = .f32
 
   @Option(help: "Which parameters a full inner step moves: linear or all.")
   var innerParameters: InnerParameters = .all
@@ -37,10 +43,13 @@ struct Step: ParsableCommand {
   @Option(help: "Tokens of query and response together; the response has 8.")
   var query = 32
 
-  @Option(help: "Tasks of a step.")
+  @Option(help: "Groups of tasks of a step.")
   var batch = 1
 
-  @Option(help: "Tasks that share one sweep over the weights.")
+  @Option(help: "K: tasks of a group, which share one inner step.")
+  var contextsPerUpdate = 1
+
+  @Option(help: "Groups that share one sweep over the weights.")
   var together = 1
 
   @Option(help: "Blocks that keep their activations (default: all; 0 is the leanest).")
@@ -62,19 +71,26 @@ struct Step: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard rank > 0, context > 1, query > 8, batch > 0, together > 0, steps > 0, logitRows > 0 else {
+    if outer == .full, inner == .lora {
+      throw ValidationError("--outer full goes with --inner full.")
+    }
+    guard contextsPerUpdate > 0, rank > 0, context > 1, query > 8, batch > 0, together > 0,
+      steps > 0, logitRows > 0
+    else {
       throw ValidationError("Sizes must be positive; --context above 1 and --query above 8.")
     }
   }
 
   func run() throws {
     try reportingErrors {
+      let inner = inner ?? (outer == .full ? .full : .lora)
       let suite = StepSuite(
         configuration: MetaConfiguration(
-          inner: inner, innerParameters: innerParameters,
+          outer: outer, inner: inner, innerParameters: innerParameters,
           innerLearningRate: inner == .lora ? 0.1 : 0.01, order: firstOrder ? .first : .second,
-          target: target),
-        rank: rank, contextTokens: context, queryTokens: query, batch: batch, together: together,
+          target: target, factorStorage: factorStorage),
+        rank: rank, contextTokens: context, queryTokens: query, batch: batch,
+        contextsPerUpdate: contextsPerUpdate, together: together,
         keep: keep, logitRows: logitRows, steps: steps)
       let report = try suite.run(
         file: try WeightFile(path: model), workers: Workers(count: threads))
@@ -87,16 +103,29 @@ struct Step: ParsableCommand {
       func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1048576) }
       print(
         """
-        inner \(report.inner), rank \(rank), context \(context), query + response \(query), batch \
-        \(batch), \(report.keptBlocks) blocks kept, \(report.workers) threads, OpenBLAS \
+        outer \(report.outer), inner \(report.inner), rank \(rank), context \(context), query + response \(query), batch \
+        \(batch) × \(contextsPerUpdate), \(report.keptBlocks) blocks kept, \(report.workers) threads, OpenBLAS \
         \(report.kernel)
         step   \(String(format: "%.3f s median (%.3f – %.3f)", report.median, report.seconds.min() ?? 0, report.seconds.max() ?? 0))
-        sgemm  \(String(format: "%.0f GFLOP/s; %.1f GFLOP needed, %.0f %% of sgemm", report.sgemm, report.neededGFLOP, report.fraction * 100))
+        sgemm  \(String(format: "%.0f GFLOP/s; %.1f GFLOP needed, %.0f %% of sgemm; %.1f done, %.0f %%", report.sgemm, report.neededGFLOP, report.fraction * 100, report.doneGFLOP, report.doneFraction * 100))
+        \(phases(report))
         memory RssAnon \(mebibytes(report.peakAnonymous)) peak, RssFile \(mebibytes(report.file)), \
         VmHWM \(mebibytes(report.peakResident))
         plan   \(report.plan.sorted { $0.value > $1.value }.map { "\($0.key) \(mebibytes($0.value))" }.joined(separator: ", "))
         |gradient| \(report.gradientNorm)
         """)
     }
+  }
+
+  private func phases(_ report: StepSuite.Report) -> String {
+    PhaseTimes.Phase.allCases.compactMap { phase in
+      guard let cost = report.phases[phase.rawValue] else { return nil }
+      let rate = Double(cost.operations) / 1e9 / max(cost.seconds, 1e-9)
+      return "       "
+        + String(
+          format: "%@ %.3f s, %.1f GFLOP, %.0f %% of sgemm",
+          phase.rawValue.padding(toLength: 15, withPad: " ", startingAt: 0), cost.seconds,
+          Double(cost.operations) / 1e9, 100 * rate / report.sgemm)
+    }.joined(separator: "\n")
   }
 }

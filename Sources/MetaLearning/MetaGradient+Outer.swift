@@ -34,7 +34,9 @@ extension MetaGradient {
         rows: group.rows, adapter: adapted[last][index], gradient: directions[0][index],
         scale: .all(1))
     }
-    try outer.backward(into: GradientCollector(adapters: sinks))
+    try timed(.outerBackward) { () throws(WeightError) in
+      try outer.backward(into: GradientCollector(adapters: sinks))
+    }
     for step in (0...last).reversed() {
       followRates(step: step, groups: outerPlan.groups.count, into: gradient.rates)
       guard configuration.order == .second else { continue }
@@ -66,7 +68,9 @@ extension MetaGradient {
         AdapterSink(
           rows: group.rows, adapter: start, direction: v, gradient: target, scale: .all(-1)))
     }
-    try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
+    try timed(.tangent) { () throws(WeightError) in
+      try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
+    }
     if step > 0 { directions.swapAt(0, 1) }
   }
 
@@ -117,7 +121,7 @@ extension MetaGradient {
     outerFactors?.begin(groups: outerPlan.groups)
     var collector = gradient.sinks(rows: outerPlan.batch.count, of: adapter, scale: 1)
     collector.factors = outerFactors
-    try outer.backward(into: collector)
+    try timed(.outerBackward) { () throws(WeightError) in try outer.backward(into: collector) }
     guard let outerFactors else { return }
     if let rateGradient = gradient.rates {
       followRates(innerPlan, outerFactors, into: rateGradient)
@@ -129,9 +133,11 @@ extension MetaGradient {
         to: &direction, group: index, rows: group.rows, scored: group.scored
       ) { rates.rate(of: $0) }
     }
-    try inner.tangent(
-      along: direction,
-      into: gradient.sinks(rows: innerPlan.batch.count, of: adapter, scale: -1))
+    try timed(.tangent) { () throws(WeightError) in
+      try inner.tangent(
+        along: direction,
+        into: gradient.sinks(rows: innerPlan.batch.count, of: adapter, scale: -1))
+    }
   }
 
   /// ∂/∂ρ += −η ⟨v, g⟩ through the factors of both.

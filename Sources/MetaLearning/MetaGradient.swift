@@ -62,6 +62,8 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   public let limits: MetaLimits
   /// D: the inner step's learning rates.
   public let rates: InnerRates<S>
+  /// What the phases have taken so far.
+  public internal(set) var times = PhaseTimes()
   let inner: Sweep<S>
   let outer: Sweep<S>
   /// By inner step, by group: φ after that many inner steps (LoRA inner).
@@ -140,10 +142,10 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     let innerPlan = GroupedBatch(contextsOf: groups)
     let outerPlan = GroupedBatch(queriesOf: groups, target: configuration.target, weight: weight)
     let innerLosses = try adapt(innerPlan)
-    let teacher = try teach(groups)
+    let teacher = try timed(.teacher) { () throws(WeightError) in try teach(groups) }
     outer.begin(outerPlan.batch, parameters: adaptedParameters(for: outerPlan))
     outer.teacher = teacher
-    try outer.forward()
+    try timed(.outerForward) { () throws(WeightError) in try outer.forward() }
     switch configuration.inner {
     case .lora: try followAdapter(innerPlan, outerPlan, into: gradient)
     case .full: try followFactors(innerPlan, outerPlan, into: gradient)
@@ -184,8 +186,10 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     var first: [Double] = []
     for step in 0..<configuration.innerSteps {
       inner.begin(plan.batch, parameters: innerParameters(plan, step: step))
-      try inner.forward()
-      try inner.backward(into: innerCollector(plan, step: step))
+      try timed(.innerForward) { () throws(WeightError) in try inner.forward() }
+      try timed(.innerBackward) { () throws(WeightError) in
+        try inner.backward(into: innerCollector(plan, step: step))
+      }
       if step == 0 { first = plan.losses(inner) }
     }
     return first

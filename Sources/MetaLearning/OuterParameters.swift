@@ -65,7 +65,7 @@ public struct OuterOptimizer: Sendable {
   public let rateAdam: AdamW<Float>?
 
   /// Buffers for `parameters`, and for `rates` inner rates.
-  init(
+  public init(
     _ parameters: OuterParameters, rates: Int, configuration: AdamW<Float>.Configuration = .init(),
     workers: Workers, arena: Arena
   ) {
@@ -76,7 +76,7 @@ public struct OuterOptimizer: Sendable {
   }
 
   /// The gradient of the trained values, shape (1, count).
-  var flat: Matrix<Float> {
+  public var flat: Matrix<Float> {
     guard let values = gradient.dense?.flat ?? gradient.adapter?.flat else {
       preconditionFailure("an adapter or every parameter is trained")
     }

@@ -1,4 +1,5 @@
 private import COpenBLAS
+private import Synchronization
 
 /// The element type of the engine: `Float` in use, `Double` where tests need finite differences.
 public protocol Scalar: BinaryFloatingPoint, Sendable {
@@ -45,7 +46,10 @@ func sgemm(
   cblas_sgemm(
     CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
     Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+  operations.wrappingAdd(2 * m * n * k, ordering: .relaxed)
 }
+
+private let operations = Atomic<Int>(0)
 
 @usableFromInline
 func dgemm(
@@ -64,6 +68,9 @@ public enum BLAS {
   ///
   /// The corresponding C function is `openblas_get_corename`.
   public static var kernelName: String { String(cString: openblas_get_corename()) }
+
+  /// Floating-point operations (2 · m · n · k) of all f32 products so far in this process.
+  public static var operationCount: Int { operations.load(ordering: .relaxed) }
 
   /// Makes every call run on the thread that makes it: ``Workers`` does the spreading.
   ///

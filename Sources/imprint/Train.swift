@@ -289,14 +289,17 @@ struct Train: ParsableCommand {
   }
 
   private func validateMethod() throws {
-    func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
-      if !condition { throw ValidationError("\(flag) goes with \(other).") }
+    func refuse(
+      _ flag: String, unless condition: Bool, _ other: String, verb: String = "goes"
+    ) throws {
+      if !condition { throw ValidationError("\(flag) \(verb) with \(other).") }
     }
     let isFull = method.inner == .full || outer == .full
     if outer == .full {
       try refuse("--outer full", unless: method.inner != .lora, "--inner full")
-      let given = adapter.isDefault
-      try refuse("--rank and the other flags of an adapter", unless: given, "--outer lora")
+      try refuse(
+        "--rank, --alpha, --target-modules and --rslora", unless: adapter.isDefault,
+        "--outer lora", verb: "go")
     }
     if factorStorage != nil { try refuse("--factor-storage", unless: isFull, "--inner full") }
     if method.innerParameters != nil {
@@ -343,7 +346,15 @@ struct Train: ParsableCommand {
 
 extension LearningRateSchedule.Decay: ExpressibleByArgument {}
 extension FactorStorage: ExpressibleByArgument {}
-extension WeightType: ExpressibleByArgument {}
+extension WeightType: ExpressibleByArgument {
+  /// Reads a label, for example `bf16`.
+  init?(argument: String) {
+    guard let type = WeightType.allCases.first(where: { $0.label == argument }) else { return nil }
+    self = type
+  }
+
+  static var allValueStrings: [String] { [WeightType.f32.label, WeightType.bf16.label] }
+}
 
 extension Duration {
   var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
