@@ -1,0 +1,111 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `imprint train` in all its variants on the tiny model.
+@Suite(.serialized) struct TrainVariantsTests {
+  let folder: TemporaryFolder
+  let model: String
+  let data: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = folder.file("tiny.imprint")
+    let made = try Tool.run("imprint-tools", "convert", TinyModel.folder, model, "--quiet")
+    #expect(made.status == 0, "\(made.errors)")
+    let lines = (0..<8).map { index in
+      let ids = (0..<12).map { "\(($0 * 5 + index * 3) % 67)" }
+      return """
+        {"context_ids": [\(ids.joined(separator: ","))], "query_ids": [\(ids[2]), \(ids[7])], "response_ids": [\(ids[3])], "separator_ids": [1]}
+        """
+    }
+    data = try folder.write(Array(lines.joined(separator: "\n").utf8), "tasks.jsonl")
+  }
+
+  private func train(_ output: String, _ more: [String]) throws -> Tool.Result {
+    try Tool.run(
+      "imprint",
+      ["train", "--model", model, "--data", data, "--output", output, "--batch-size", "2"] + more)
+  }
+
+  @Test func everyParameter() throws {
+    let run = folder.file("run")
+    let flags = ["--outer", "full", "--inner-lr", "0.05", "--lr", "1e-3"]
+    let done = try train(run, flags + ["--steps", "8", "--save-every", "4"])
+    #expect(done.status == 0, "\(done.errors)")
+    #expect(done.errors.contains("of logits; all "))
+    let trained = run + "/model.imprint"
+    let verified = try Tool.run("imprint-tools", "verify", trained)
+    #expect(verified.status == 0, "\(verified.errors)")
+    #expect(!FileManager.default.fileExists(atPath: run + "/adapter_config.json"))
+    let after = try Tool.run(
+      "imprint", "evaluate", "--model", trained, "--adapter", run, "--data", data, "--quiet")
+    #expect(after.status == 0 && after.output.contains("FT"), "\(after.errors)")
+    let mistaken = try Tool.run(
+      "imprint", "evaluate", "--model", model, "--adapter", run, "--data", data)
+    #expect(mistaken.status == 1 && mistaken.errors.contains("give --model \(trained)"))
+    let halves = folder.file("halves")
+    let small = try train(halves, flags + ["--steps", "1", "--save-type", "bf16", "--quiet"])
+    #expect(small.status == 0, "\(small.errors)")
+    let table = try Tool.run("imprint-tools", "inspect", halves + "/model.imprint", "--json")
+    #expect(table.output.contains("bf16") && !table.output.contains("f32"))
+    let refused = try train(folder.file("none"), flags + ["--memory", "1MiB"])
+    #expect(refused.status == 1 && refused.errors.contains("--memory: at least"))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("none")))
+  }
+
+  @Test func learnedInnerRates() throws {
+    for (name, flags) in [("lora", []), ("full", ["--inner", "full"])] {
+      let flags = flags + ["--learn-inner-lr", "--inner-lr-lr", "0.1", "--rank", "2"]
+      let run = folder.file(name)
+      let done = try train(run, flags + ["--steps", "4", "--quiet"])
+      #expect(done.status == 0, "\(done.errors)")
+      let rates = try JSONDecoder().decode(
+        [String: Double].self,
+        from: Data(contentsOf: URL(filePath: run + "/inner_rates.json")))
+      #expect(rates.count == (name == "lora" ? 28 : 20))
+      #expect(Set(rates.values).count > 10)
+      let scored = try Tool.run(
+        "imprint", "evaluate", "--model", model, "--adapter", run, "--data", data, "--quiet")
+      #expect(scored.status == 0, "\(scored.errors)")
+      // The same run in two halves ends with the same rates.
+      let halves = folder.file(name + "-halves")
+      _ = try train(halves, flags + ["--steps", "4", "--save-every", "2", "--quiet"])
+      let again = try JSONDecoder().decode(
+        [String: Double].self,
+        from: Data(contentsOf: URL(filePath: halves + "/inner_rates.json")))
+      #expect(again == rates)
+      try FileManager.default.removeItem(atPath: run + "/inner_rates.json")
+      let missing = try Tool.run(
+        "imprint", "evaluate", "--model", model, "--adapter", run, "--data", data)
+      #expect(missing.status == 1 && missing.errors.contains("inner_rates.json"))
+    }
+  }
+
+  @Test func factorsAsBF16() throws {
+    let run = folder.file("run")
+    let done = try train(
+      run, ["--inner", "full", "--factor-storage", "bf16", "--steps", "2", "--quiet"])
+    #expect(done.status == 0, "\(done.errors)")
+  }
+
+  @Test(arguments: [
+    (["--outer", "full", "--inner", "lora"], "--outer full goes with --inner full."),
+    (["--outer", "full", "--rank", "4"], "go with --outer lora."),
+    (["--factor-storage", "bf16"], "--factor-storage goes with --inner full."),
+    (["--inner-parameters", "all"], "--inner-parameters goes with --inner full."),
+    (
+      ["--inner", "full", "--inner-steps", "2"], "--inner-steps above 1 goes with --inner lora."
+    ),
+    (["--save-type", "bf16"], "--save-type goes with --outer full."),
+    (["--outer", "full", "--save-type", "q4_0"], "--save-type must be f32 or bf16."),
+    (["--inner-lr-lr", "0.1"], "--inner-lr-lr goes with --learn-inner-lr."),
+    (["--teacher-max-tokens", "4"], "--teacher-max-tokens goes with --target teacher."),
+    (["--lm-weight", "1"], "--lm-data and --lm-weight go together."),
+  ]) func flagsThatMakeNoSense(_ flags: [String], _ complaint: String) throws {
+    let result = try train(folder.file("run"), flags)
+    #expect(result.status == 64)
+    #expect(result.errors.contains(complaint), "\(result.errors)")
+    #expect(!FileManager.default.fileExists(atPath: folder.file("run")))
+  }
+}
