@@ -118,7 +118,9 @@ public struct StepSuite {
       limits: MetaLimits(
         covering: groups, together: min(together, batch),
         prompts: configuration.target == .teacher, logitRows: logitRows),
-      policy: KeepPolicy(activations: kept, deltas: kept, tangents: kept), workers: workers,
+      policy: KeepPolicy(
+        activations: kept, deltas: kept, tangents: kept,
+        head: kept == architecture.numHiddenLayers), workers: workers,
       arena: arena)
     let optimizer = OuterOptimizer(
       parameters, rates: meta.rates.names.count, workers: workers, arena: arena)

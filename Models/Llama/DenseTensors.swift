@@ -67,16 +67,23 @@ extension DenseTensors where S == Float {
       guard let target = self[key] else { continue }
       if let vector = weights.vector(key) {
         target.copy(from: vector)
-        continue
+      } else if let matrix = weights.matrix(key) {
+        try matrix.decode(into: target)
       }
-      guard let matrix = weights.matrix(key) else { continue }
-      let scratch = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: max(1, matrix.scratchBytes), alignment: 64)
-      defer { scratch.deallocate() }
-      for start in stride(from: 0, to: matrix.rows, by: matrix.blockRows) {
-        let rows = start..<min(start + matrix.blockRows, matrix.rows)
-        try matrix.decode(rows: rows, into: target.rows(rows).pointer, scratch: scratch)
-      }
+    }
+  }
+}
+
+extension WeightMatrix {
+  /// Decodes the whole matrix, block by block, into `target` of its shape.
+  func decode(into target: Matrix<Float>) throws(WeightError) {
+    precondition(target.rows == rows && target.columns == columns && target.isContiguous)
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(1, scratchBytes), alignment: 64)
+    defer { scratch.deallocate() }
+    for start in stride(from: 0, to: rows, by: blockRows) {
+      let part = start..<min(start + blockRows, rows)
+      try decode(rows: part, into: target.rows(part).pointer, scratch: scratch)
     }
   }
 }
@@ -85,10 +92,13 @@ extension DenseTensors where S == Float {
 final class ResidentWeight: WeightMatrix, @unchecked Sendable {
   let name: String
   private let values: Matrix<Float>
+  private let arena: Arena?
 
-  init(name: String, values: Matrix<Float>) {
+  /// A view of `values`, whose owner is `arena` where it is given.
+  init(name: String, values: Matrix<Float>, arena: Arena? = nil) {
     self.name = name
     self.values = values
+    self.arena = arena
   }
 
   var rows: Int { values.rows }

@@ -81,7 +81,7 @@ extension Sweep {
       var next: [Int] = []
       var place = 0
       for chunk in chunks {
-        let parts = HeadLanes(engine.head, count: chunk.count, tangents: false)
+        let parts = HeadLanes(engine.head, chunk: chunk, tangents: false)
         try headForward(chunk, lanes: .primal, parts: parts)
         for row in 0..<chunk.count {
           let sequence = active[place]

@@ -90,17 +90,17 @@ public final class LlamaWeights<S: Kernel>: @unchecked Sendable {
     self.arena = arena
   }
 
-  /// Weights that are views of other buffers.
+  /// Weights that are views of other buffers, or of `source`'s.
   init(
     architecture: Architecture, embedding: any WeightMatrix, blocks: [Block], norm: Matrix<S>,
-    head: any WeightMatrix
+    head: any WeightMatrix, keeping source: LlamaWeights? = nil
   ) {
     self.architecture = architecture
     self.embedding = embedding
     self.blocks = blocks
     self.norm = norm
     self.head = head
-    arena = Arena()
+    arena = source?.arena ?? Arena()
   }
 
   /// A matrix; nil for vectors and for the head of a tied model.

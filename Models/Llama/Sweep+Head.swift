@@ -41,7 +41,7 @@ extension Sweep {
     output.tangent?.fill(0)
     var total = 0.0
     for chunk in chunks {
-      let parts = HeadLanes(engine.head, count: chunk.count, tangents: tangents)
+      let parts = HeadLanes(engine.head, chunk: chunk, tangents: tangents, kept: keptHead)
       try headForward(chunk, lanes: lanes, parts: parts)
       total += try lossBackward(chunk, lanes: lanes, parts: parts)
       try baseBackward(
@@ -68,7 +68,7 @@ extension Sweep {
   func headScore() throws(WeightError) -> [Prediction] {
     var predictions: [Prediction] = []
     for chunk in chunks {
-      let parts = HeadLanes(engine.head, count: chunk.count, tangents: false)
+      let parts = HeadLanes(engine.head, chunk: chunk, tangents: false)
       try headForward(chunk, lanes: .primal, parts: parts)
       var nll = [Double](repeating: 0, count: chunk.count)
       var correct = [UInt8](repeating: 0, count: chunk.count)
@@ -85,7 +85,7 @@ extension Sweep {
   /// Writes the final norm of the scored rows, (n, D): what the head reads.
   public func finalNorm(into target: Matrix<S>) {
     for chunk in chunks {
-      let parts = HeadLanes(engine.head, count: chunk.count, tangents: false)
+      let parts = HeadLanes(engine.head, chunk: chunk, tangents: false)
       headNorm(chunk, lanes: .primal, parts: parts)
       target.rows(chunk).copy(from: parts.normed.primal)
     }
@@ -150,6 +150,11 @@ extension Sweep {
         if let teacherLogits {
           results[row] = Divergence.forwardBackward(
             logits: logits, teacherLogits: teacherLogits.rows(row..<row + 1), weights: weight)
+        } else if lanes == .tangent, let tangent = parts.logits.tangent {
+          CrossEntropy.tangent(
+            gradient: logits, logitsTangent: tangent.rows(row..<row + 1), targets: target,
+            weights: weight)
+          results[row] = 0
         } else if lanes.contains(.tangent), let tangent = parts.logits.tangent {
           CrossEntropy.backwardTangent(
             logits: logits, logitsTangent: tangent.rows(row..<row + 1), targets: target,
@@ -237,14 +242,20 @@ struct HeadLanes<S: Kernel>: Sendable {
   let normedDelta: Lane<Matrix<S>>
   let inputDelta: Lane<Matrix<S>>
 
-  init(_ buffers: HeadBuffers<S>, count: Int, tangents: Bool) {
-    func lane(_ buffer: Matrix<S>) -> Lane<Matrix<S>> {
-      buffers.lane(buffer, count: count, tangents: tangents)
+  /// The rows for `chunk`, whose gradients of logits and norm are in `kept` where these are kept.
+  init(
+    _ buffers: HeadBuffers<S>, chunk: Range<Int>, tangents: Bool,
+    kept: (logits: Matrix<S>, normedDelta: Matrix<S>)? = nil
+  ) {
+    func lane(_ buffer: Matrix<S>, kept: Matrix<S>? = nil) -> Lane<Matrix<S>> {
+      let lane = buffers.lane(buffer, count: chunk.count, tangents: tangents)
+      guard let kept else { return lane }
+      return Lane(kept.rows(chunk), tangent: lane.tangent)
     }
     input = lane(buffers.input)
     normed = lane(buffers.normed)
-    logits = lane(buffers.logits)
-    normedDelta = lane(buffers.normedDelta)
+    logits = lane(buffers.logits, kept: kept?.logits)
+    normedDelta = lane(buffers.normedDelta, kept: kept?.normedDelta)
     inputDelta = lane(buffers.inputDelta)
   }
 }

@@ -3,7 +3,7 @@ public import Operations
 public import Storage
 public import Weights
 
-/// How many blocks keep what they computed; the others compute it again when it is needed.
+/// What is kept between the passes of a meta-step; the rest is computed again when it is needed.
 public struct KeepPolicy: Equatable, Sendable {
   /// Blocks that keep their activations.
   public var activations: Int
@@ -11,19 +11,22 @@ public struct KeepPolicy: Equatable, Sendable {
   public var deltas: Int
   /// Blocks that keep their activations' tangents.
   public var tangents: Int
+  /// Whether the gradient of the logits is kept for the tangent pass.
+  public var head: Bool
 
   /// Counts of blocks, the first ones.
-  public init(activations: Int, deltas: Int = 0, tangents: Int = 0) {
+  public init(activations: Int, deltas: Int = 0, tangents: Int = 0, head: Bool = false) {
     self.activations = activations
     self.deltas = deltas
     self.tangents = tangents
+    self.head = head
   }
 
   /// Only the inputs of the blocks are kept.
   public static let lean = KeepPolicy(activations: 0)
   /// Everything is kept.
   public static func all(layers: Int) -> KeepPolicy {
-    KeepPolicy(activations: layers, deltas: layers, tangents: layers)
+    KeepPolicy(activations: layers, deltas: layers, tangents: layers, head: true)
   }
 }
 
@@ -80,6 +83,8 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   let keptDeltas: [BlockDeltas<S>]
   /// Gradients of block outputs where deltas are kept, (capacity, D) each.
   let keptOutputDeltas: [Matrix<S>]
+  /// Gradients of the logits, (capacity, V), and of the final norm, (capacity, D), where kept.
+  let keptHead: (logits: Matrix<S>, normedDelta: Matrix<S>)?
   private let arena: Arena
   let targets: UnsafeMutablePointer<Int32>
   let weights: UnsafeMutablePointer<S>
@@ -112,6 +117,12 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     keptTangents = block(hasTangents ? policy.tangents : 0)
     keptDeltas = block(hasTangents ? policy.deltas : 0)
     keptOutputDeltas = stash(keptDeltas.count)
+    keptHead =
+      hasTangents && policy.head
+      ? (
+        arena.matrix(capacity, architecture.vocabSize, for: .kept),
+        arena.matrix(capacity, architecture.hiddenSize, for: .kept)
+      ) : nil
     targets = arena.bytes(capacity * 4, for: .kept).baseAddress.unsafelyUnwrapped
       .assumingMemoryBound(to: Int32.self)
     positions = arena.bytes(capacity * 4, for: .kept).baseAddress.unsafelyUnwrapped
@@ -205,7 +216,8 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     }
     var heldTangent = layers - 1
     _ = try headBackward(
-      lanes: .both, output: outputDeltaLane(layers, tangents: true), collector: collector)
+      lanes: keptHead == nil ? .both : .tangent, output: outputDeltaLane(layers, tangents: true),
+      collector: collector)
     for layer in (0..<layers).reversed() {
       let activations = activationLane(layer, tangents: true)
       if layer != heldTangent {

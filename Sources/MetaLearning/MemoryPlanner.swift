@@ -4,36 +4,11 @@ public import Operations
 public import Storage
 import Weights
 
-/// How a run uses the memory that it is given.
-public struct MemoryPlan: Sendable {
-  /// Adapted models in one sweep.
-  public var together: Int
-  /// Blocks that keep what they computed.
-  public var keptBlocks: Int
-  /// Scored rows whose logits are in memory at once.
-  public var logitRows: Int
-  /// Bytes by component.
-  public var ledger: [MemoryComponent: Int]
-  /// What the process takes besides: code, tables, tokenizer.
-  public var floor: Int
-
-  /// All values.
-  public init(
-    together: Int, keptBlocks: Int, logitRows: Int, ledger: [MemoryComponent: Int], floor: Int
-  ) {
-    self.together = together
-    self.keptBlocks = keptBlocks
-    self.logitRows = logitRows
-    self.ledger = ledger
-    self.floor = floor
-  }
-
-  /// All of it in bytes.
-  public var total: Int { ledger.values.reduce(floor, +) }
-}
-
-/// Finds the plan that is fastest within a budget: first as many adapted models in a sweep as half
-/// of the budget holds, then as many kept blocks as fit.
+/// Finds the plan that is fastest within a budget.
+///
+/// For every number of tasks in a sweep and every size of the logits chunk it keeps as much as fits,
+/// what saves the most arithmetic a byte first (activations, the head's gradients, tangents,
+/// gradients of blocks, decoded weights), and takes the plan whose estimated step is the shortest.
 public struct MemoryPlanner {
   /// The base weights.
   public let weights: LlamaWeights<Float>
@@ -49,13 +24,17 @@ public struct MemoryPlanner {
   public let prompts: Bool
   /// Threads.
   public let workers: Workers
-  /// Whether there is an optimiser with its gradient.
+  /// Whether there is an optimiser with its gradient. Without, sweeps are of any groups, not only of
+  /// those that ``MetaLimits/pack(_:prompts:)`` puts together.
   public let trains: Bool
+  /// What the process takes besides, bytes.
+  public let floor: Int
 
   /// All values.
   public init(
     weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
-    groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, trains: Bool
+    groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, trains: Bool,
+    floor: Int? = nil
   ) {
     self.weights = weights
     self.layout = layout
@@ -65,63 +44,124 @@ public struct MemoryPlanner {
     self.prompts = prompts
     self.workers = workers
     self.trains = trains
+    self.floor = floor ?? Self.measuredFloor(workers: workers)
   }
 
-  /// The memory that a process of this program takes before it plans, an upper estimate in bytes.
-  public static var floor: Int { 16 << 20 }
+  /// What this process takes now, with the buffers that the linear-algebra library makes for each
+  /// thread at its first product, and 1 MiB for small things that come and go; bytes.
+  public static func measuredFloor(workers: Workers) -> Int {
+    let arena = Arena()
+    let inputs: [Matrix<Float>] = (0..<workers.count).map { _ in
+      arena.matrix(512, 1024, for: .scratch)
+    }
+    let before = MemoryUsage.current.anonymous
+    workers.run { worker in
+      let matrix = inputs[worker]
+      multiply(
+        matrix.rows(0..<256), matrix.rows(256..<512), .second,
+        into: matrix.rows(0..<256).columns(0..<256), keep: 1)
+    }
+    let touched = workers.count * 512 * 1024 * 4
+    return max(before, MemoryUsage.current.anonymous - touched) + (1 << 20)
+  }
 
   /// The limits for `together` adapted models and `logitRows`.
   public func limits(together: Int, logitRows: Int) -> MetaLimits {
-    MetaLimits(
-      covering: groups, together: together, prompts: prompts, logitRows: logitRows,
-      textRows: textRows)
+    trains
+      ? MetaLimits(
+        packing: groups, together: together, prompts: prompts, logitRows: logitRows,
+        textRows: textRows)
+      : MetaLimits(
+        covering: groups, together: together, prompts: prompts, logitRows: logitRows,
+        textRows: textRows)
   }
 
   /// What a choice takes.
-  public func plan(together: Int, keptBlocks: Int, logitRows: Int) -> MemoryPlan {
+  public func plan(
+    together: Int, keep: KeepPolicy, logitRows: Int, decodedParts: Int = 0
+  ) -> MemoryPlan {
     let arena = Arena(plansOnly: true)
+    var plan = MemoryPlan(
+      together: together, keep: keep, logitRows: logitRows, decodedParts: decodedParts,
+      limits: limits(together: together, logitRows: logitRows), floor: floor)
+    // Decoding can fail; a plan decodes nothing.
+    let base = (try? weights.decoded(decodedParts, arena: arena)) ?? weights
     let parameters = OuterParameters(
-      configuration.outer, layout: layout, base: weights, arena: arena)
+      configuration.outer, layout: layout, base: base, arena: arena)
     let meta = MetaGradient(
-      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
-      configuration: configuration,
-      limits: limits(together: together, logitRows: logitRows),
-      policy: KeepPolicy(activations: keptBlocks, deltas: keptBlocks, tangents: keptBlocks),
-      workers: workers, arena: arena)
+      weights: parameters.weights, teacherWeights: base, adapter: parameters.adapter,
+      configuration: configuration, limits: plan.limits, policy: keep, workers: workers,
+      arena: arena)
     if trains {
       _ = OuterOptimizer(
         parameters, rates: meta.rates.names.count, workers: workers, arena: arena)
     }
-    return MemoryPlan(
-      together: together, keptBlocks: keptBlocks, logitRows: logitRows, ledger: arena.ledger,
-      floor: Self.floor)
+    plan.ledger = arena.ledger
+    return plan
   }
 
   /// The fastest plan of at most `budget` bytes for steps of `batchSize` groups, or the leanest
   /// plan there is where nothing fits.
   public func best(budget: Int, batchSize: Int) -> (plan: MemoryPlan, fits: Bool) {
-    let leanest = plan(together: 1, keptBlocks: 0, logitRows: 16)
+    let leanest = plan(together: 1, keep: .lean, logitRows: 16)
     if leanest.total > budget { return (leanest, false) }
-    var together = 1
-    var logitRows = 16
-    for candidate in [32, 64, 128] where fits(together, 0, candidate, budget / 2) {
-      logitRows = candidate
+    let most = max(1, min(batchSize, groups.count))
+    var best = (plan: leanest, cost: cost(of: leanest, batchSize: batchSize))
+    for together in [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64] where together <= most {
+      for logitRows in [16, 32, 64, 128, 256] {
+        guard let plan = filled(together: together, logitRows: logitRows, budget: budget) else {
+          break
+        }
+        let cost = cost(of: plan, batchSize: batchSize)
+        if cost < best.cost { best = (plan, cost) }
+      }
     }
-    for candidate in stride(from: min(batchSize, groups.count), to: 1, by: -1)
-    where fits(candidate, 0, logitRows, budget / 2) {
-      together = candidate
-      break
-    }
-    var low = 0
-    var high = weights.architecture.numHiddenLayers
-    while low < high {
-      let middle = (low + high + 1) / 2
-      if fits(together, middle, logitRows, budget) { low = middle } else { high = middle - 1 }
-    }
-    return (plan(together: together, keptBlocks: low, logitRows: logitRows), true)
+    return (best.plan, true)
   }
 
-  private func fits(_ together: Int, _ kept: Int, _ logitRows: Int, _ budget: Int) -> Bool {
-    plan(together: together, keptBlocks: kept, logitRows: logitRows).total <= budget
+  private func cost(of plan: MemoryPlan, batchSize: Int) -> Double {
+    func mean(_ value: (TaskGroup) -> Int) -> Double {
+      Double(groups.reduce(0) { $0 + value($1) }) / Double(max(groups.count, 1))
+    }
+    let batch = Double(batchSize)
+    let sweeps = plan.together == 1 ? batch : max(1, batch / (Double(plan.together) - 0.5))
+    return StepCost(
+      architecture: weights.architecture, order: configuration.order,
+      innerRows: batch * mean(\.innerRows), outerRows: batch * mean(\.outerRows),
+      scoredRows: batch * mean(\.responseTokens)
+    ).cost(of: plan, sweeps: sweeps)
+  }
+
+  /// The plan that keeps as much as fits; nil where nothing does.
+  private func filled(together: Int, logitRows: Int, budget: Int) -> MemoryPlan? {
+    let layers = weights.architecture.numHiddenLayers
+    let start = plan(together: together, keep: .lean, logitRows: logitRows)
+    if start.total > budget { return nil }
+    var choice = (keep: KeepPolicy.lean, decoded: 0)
+    var used = start.total
+    func bytes(_ keep: KeepPolicy, decoded: Int = 0) -> Int {
+      plan(together: together, keep: keep, logitRows: logitRows, decodedParts: decoded).total
+        - start.total
+    }
+    func take(_ each: Int, most: Int) -> Int {
+      let count = each > 0 ? min(most, (budget - used) / each) : most
+      used += count * each
+      return count
+    }
+    choice.keep.activations = take(bytes(KeepPolicy(activations: 1)), most: layers)
+    if configuration.order == .second {
+      choice.keep.head =
+        take(bytes(KeepPolicy(activations: 0, head: true)), most: 1) == 1
+      choice.keep.tangents = take(bytes(KeepPolicy(activations: 0, tangents: 1)), most: layers)
+      choice.keep.deltas = take(bytes(KeepPolicy(activations: 0, deltas: 1)), most: layers)
+    }
+    if configuration.outer == .lora {
+      let head = bytes(.lean, decoded: 1)
+      if take(head, most: 1) == 1 {
+        choice.decoded = 1 + take(bytes(.lean, decoded: 2) - head, most: layers)
+      }
+    }
+    return plan(
+      together: together, keep: choice.keep, logitRows: logitRows, decodedParts: choice.decoded)
   }
 }

@@ -109,7 +109,9 @@ extension MetaGradient {
   private func replay(_ plan: GroupedBatch, step: Int) throws(WeightError) {
     inner.begin(plan.batch, parameters: innerParameters(plan, step: step))
     try inner.forward()
-    if inner.policy.deltas > 0 { try inner.backward(into: GradientCollector()) }
+    if inner.policy.deltas > 0 || inner.policy.head {
+      try inner.backward(into: GradientCollector())
+    }
   }
 
   // MARK: Full inner

@@ -171,6 +171,25 @@ public struct RunFolder: Sendable {
     trainer.resume(at: step)
   }
 
+  /// Writes how memory is used, in bytes, as `memory.json`.
+  ///
+  /// Throws ``WeightError`` where it cannot be written.
+  public func write(_ plan: MemoryPlan) throws(WeightError) {
+    let path = path + "/memory.json"
+    var parts = Dictionary(uniqueKeysWithValues: plan.ledger.map { ($0.key.rawValue, $0.value) })
+    parts["process"] = plan.floor
+    parts["total"] = plan.total
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      let file = try AtomicFile(path: path)
+      try file.append([UInt8](try encoder.encode(parts)))
+      try file.commit()
+    } catch {
+      throw WeightError(path: path, "cannot be written")
+    }
+  }
+
   /// Where every parameter of a run with a full outer loop is.
   public var modelPath: String { path + "/model.imprint" }
   private var ratesPath: String { path + "/inner_rates.json" }

@@ -56,22 +56,21 @@ public final class Trainer {
   /// Throws ``WeightError`` where a base weight cannot be read.
   public init(
     weights: LlamaWeights<Float>, configuration: TrainingConfiguration, groups: [TaskGroup],
-    texts: [[Int32]], limits: MetaLimits, plan: MemoryPlan, workers: Workers, arena: Arena
+    texts: [[Int32]], plan: MemoryPlan, workers: Workers, arena: Arena
   ) throws(WeightError) {
     precondition(!groups.isEmpty && (configuration.lmWeight == 0 || !texts.isEmpty))
     self.configuration = configuration
     self.groups = groups
     self.texts = texts
     self.plan = plan
+    let base = try weights.decoded(plan.decodedParts, arena: arena)
     parameters = OuterParameters(
       configuration.meta.outer,
       layout: AdapterLayout(configuration.adapter, architecture: weights.architecture),
-      base: weights, arena: arena)
+      base: base, arena: arena)
     meta = MetaGradient(
-      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
-      configuration: configuration.meta, limits: limits,
-      policy: KeepPolicy(
-        activations: plan.keptBlocks, deltas: plan.keptBlocks, tangents: plan.keptBlocks),
+      weights: parameters.weights, teacherWeights: base, adapter: parameters.adapter,
+      configuration: configuration.meta, limits: plan.limits, policy: plan.keep,
       workers: workers, arena: arena)
     optimizer = OuterOptimizer(
       parameters, rates: meta.rates.names.count, configuration: configuration.adam,
@@ -118,7 +117,7 @@ public final class Trainer {
     let gradient = optimizer.gradient
     gradient.clear()
     var results: [MetaGradient<Float>.GroupResult] = []
-    for part in batch.cut(into: plan.together) {
+    for part in parts(of: batch) {
       results += try meta.accumulate(part, weight: 1 / Double(size), into: gradient)
     }
     let promptLoss = try configuration.promptWeight == 0 ? nil : trainPrompts(batch)
@@ -142,11 +141,17 @@ public final class Trainer {
       anonymousBytes: MemoryUsage.current.anonymous)
   }
 
+  /// The groups of a batch that one sweep takes, each.
+  private func parts(of batch: [TaskGroup]) -> [[TaskGroup]] {
+    plan.limits.pack(
+      batch, prompts: configuration.promptWeight > 0 || configuration.meta.target == .teacher)
+  }
+
   /// The tasks in Prompt form, at θ: gradient += weight · ∂(mean loss). Returns the mean loss.
   private func trainPrompts(_ batch: [TaskGroup]) throws(WeightError) -> Double {
     let weight = configuration.promptWeight / Double(batch.count)
     var total = 0.0
-    for part in batch.cut(into: plan.together) {
+    for part in parts(of: batch) {
       let prompts = GroupedBatch(promptsOf: part, weight: weight)
       total += try meta.accumulate(loss: prompts.batch, into: optimizer.gradient)
     }

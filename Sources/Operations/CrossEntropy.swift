@@ -36,6 +36,20 @@ public enum CrossEntropy {
       logitsTangent.stride, targets, weights)
   }
 
+  /// logitsTangent ← the gradient's tangent weight (p ∘ (ż − Σ p ż)), where the gradient
+  /// weight (p − onehot) is known. Shapes (C, V).
+  public static func tangent<S: Kernel>(
+    gradient: Matrix<S>, logitsTangent: Matrix<S>, targets: UnsafePointer<Int32>,
+    weights: UnsafePointer<S>
+  ) {
+    check(gradient, targets)
+    precondition(
+      logitsTangent.rows == gradient.rows && logitsTangent.columns == gradient.columns)
+    S.crossEntropyTangent(
+      gradient.rows, gradient.columns, gradient.pointer, gradient.stride, logitsTangent.pointer,
+      logitsTangent.stride, targets, weights)
+  }
+
   private static func check<S>(_ logits: Matrix<S>, _ targets: UnsafePointer<Int32>) {
     for row in 0..<logits.rows {
       precondition(targets[row] >= 0 && Int(targets[row]) < logits.columns)

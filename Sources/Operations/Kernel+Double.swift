@@ -149,6 +149,16 @@ extension Double: Kernel {
       rows, n, z, ldz, zt, ldzt, targets, weights)
   }
 
+  /// Calls `ck_cross_entropy_tangent_f64`.
+  public static func crossEntropyTangent(
+    _ rows: Int, _ n: Int, _ d: UnsafePointer<Double>, _ ldd: Int,
+    _ zt: UnsafeMutablePointer<Double>,
+    _ ldzt: Int, _ targets: UnsafePointer<Int32>, _ weights: UnsafePointer<Double>
+  ) {
+    ck_cross_entropy_tangent_f64(
+      rows, n, d, ldd, zt, ldzt, targets, weights)
+  }
+
   /// Calls `ck_divergence_backward_f64`.
   public static func divergenceBackward(
     _ rows: Int, _ n: Int, _ z: UnsafeMutablePointer<Double>, _ ldz: Int,

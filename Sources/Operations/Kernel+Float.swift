@@ -148,6 +148,15 @@ extension Float: Kernel {
       rows, n, z, ldz, zt, ldzt, targets, weights)
   }
 
+  /// Calls `ck_cross_entropy_tangent_f32`.
+  public static func crossEntropyTangent(
+    _ rows: Int, _ n: Int, _ d: UnsafePointer<Float>, _ ldd: Int, _ zt: UnsafeMutablePointer<Float>,
+    _ ldzt: Int, _ targets: UnsafePointer<Int32>, _ weights: UnsafePointer<Float>
+  ) {
+    ck_cross_entropy_tangent_f32(
+      rows, n, d, ldd, zt, ldzt, targets, weights)
+  }
+
   /// Calls `ck_divergence_backward_f32`.
   public static func divergenceBackward(
     _ rows: Int, _ n: Int, _ z: UnsafeMutablePointer<Float>, _ ldz: Int,

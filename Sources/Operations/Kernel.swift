@@ -104,6 +104,12 @@ public protocol Kernel: Scalar {
     _ weights: UnsafePointer<Self>
   )
 
+  /// The corresponding C functions are `ck_cross_entropy_tangent_f32` and `ck_cross_entropy_tangent_f64`.
+  static func crossEntropyTangent(
+    _ rows: Int, _ n: Int, _ d: UnsafePointer<Self>, _ ldd: Int, _ zt: UnsafeMutablePointer<Self>,
+    _ ldzt: Int, _ targets: UnsafePointer<Int32>, _ weights: UnsafePointer<Self>
+  )
+
   /// The corresponding C functions are `ck_divergence_backward_f32` and `ck_divergence_backward_f64`.
   static func divergenceBackward(
     _ rows: Int, _ n: Int, _ z: UnsafeMutablePointer<Self>, _ ldz: Int, _ t: UnsafePointer<Self>,

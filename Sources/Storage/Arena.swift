@@ -22,8 +22,10 @@ public enum MemoryComponent: String, CaseIterable, Sendable {
   case logits = "logits chunk"
   /// Decoded tiles and partial sums of the workers.
   case scratch = "decode scratch"
-  /// Dense parameters held in memory.
+  /// Dense parameters that are trained.
   case parameters
+  /// Base weights that stay decoded.
+  case decoded = "decoded weights"
 }
 
 /// An owner of buffers that are planned before they are allocated.

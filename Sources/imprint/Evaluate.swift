@@ -100,7 +100,7 @@ struct Evaluate: ParsableCommand {
       if let source { try source.read(into: tensors) } else { tensors.initialize(seed: 0) }
       let meta = MetaGradient(
         weights: session.weights, adapter: tensors, configuration: configuration,
-        limits: planner.limits(together: plan.together, logitRows: plan.logitRows), policy: .lean,
+        limits: plan.limits, policy: .lean,
         workers: session.workers, arena: arena)
       if let adapter { try RunFolder(path: adapter).readInnerRates(into: meta.rates) }
       var line = ProgressLine(quiet: quiet)

@@ -184,9 +184,10 @@ struct Train: ParsableCommand {
       let folder = RunFolder(path: output)
       try prepare(folder, description)
       let arena = Arena()
+      try folder.write(plan)
       let trainer = try Trainer(
         weights: session.weights, configuration: training, groups: groups, texts: texts,
-        limits: planner.limits(together: plan.together, logitRows: plan.logitRows), plan: plan,
+        plan: plan,
         workers: session.workers, arena: arena)
       if resume {
         try folder.restore(trainer)
@@ -335,9 +336,11 @@ struct Train: ParsableCommand {
     let parts = plan.ledger.sorted { $0.value > $1.value }.map {
       "\($0.key.rawValue) \(mebibytes($0.value))"
     }
+    let keep = plan.keep
     return """
-      plan: \(plan.together) tasks a sweep, \(plan.keptBlocks) blocks kept, \(plan.logitRows) rows \
-      of logits; \(count)
+      plan: up to \(plan.together) tasks a sweep; \(keep.activations) blocks keep activations, \
+      \(keep.tangents) tangents, \(keep.deltas) gradients\(keep.head ? ", the head its" : ""); \
+      \(plan.logitRows) rows of logits; \(plan.decodedParts) parts stay decoded; \(count)
       \(parts.joined(separator: ", ")), process \(mebibytes(plan.floor)): \
       \(mebibytes(plan.total)) in all
       """

@@ -25,6 +25,7 @@ import Weights
           .lean, .all(layers: 2), KeepPolicy(activations: 1),
           KeepPolicy(activations: 2, deltas: 1, tangents: 0),
           KeepPolicy(activations: 0, deltas: 2, tangents: 1),
+          KeepPolicy(activations: 1, head: true),
         ]
         return policies.map {
           Case(triplet: triplet, kind: kind, adapter: adapter, policy: $0)

@@ -20,13 +20,13 @@ import Testing
       promptWeight: 0.3, lmWeight: lm, lmBatchSize: 1, seed: 4)
     let texts: [[Int32]] = [[1, 2, 3, 4, 5, 6], [9, 8, 7, 6]]
     let plan = MemoryPlan(
-      together: together, keptBlocks: keep, logitRows: 8, ledger: [:], floor: 0)
+      together: together, keep: KeepPolicy(activations: keep, deltas: keep, tangents: keep),
+      logitRows: 8,
+      limits: MetaLimits(
+        covering: groups, together: together, prompts: true, logitRows: 8, textRows: 6))
     return try Trainer(
       weights: try TinyModel.weights(), configuration: configuration, groups: groups,
-      texts: texts,
-      limits: MetaLimits(
-        covering: groups, together: together, prompts: true, logitRows: 8, textRows: 6),
-      plan: plan, workers: Workers(count: 2), arena: Arena())
+      texts: texts, plan: plan, workers: Workers(count: 2), arena: Arena())
   }
 
   @Test func lossFallsOnTheTinyModel() throws {
@@ -86,19 +86,56 @@ import Testing
     let planner = MemoryPlanner(
       weights: weights, layout: layout, configuration: .init(inner: inner), groups: groups,
       textRows: 0, prompts: true, workers: Workers(count: 2), trains: false)
-    let plan = planner.plan(together: 2, keptBlocks: 1, logitRows: 8)
+    let keep = KeepPolicy(activations: 1, deltas: 1, tangents: 2, head: true)
+    let plan = planner.plan(together: 2, keep: keep, logitRows: 8)
     let arena = Arena()
     let adapter = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
     _ = MetaGradient(
-      weights: weights, adapter: adapter, configuration: .init(inner: inner),
-      limits: planner.limits(together: 2, logitRows: 8),
-      policy: KeepPolicy(activations: 1, deltas: 1, tangents: 1), workers: Workers(count: 2),
-      arena: arena)
+      weights: weights, adapter: adapter, configuration: .init(inner: inner), limits: plan.limits,
+      policy: keep, workers: Workers(count: 2), arena: arena)
     #expect(plan.ledger == arena.ledger)
-    let lean = planner.plan(together: 1, keptBlocks: 0, logitRows: 16)
+    let lean = planner.plan(together: 1, keep: .lean, logitRows: 16)
     #expect(!planner.best(budget: lean.total - 1, batchSize: 2).fits)
+    let tight = planner.best(budget: lean.total, batchSize: 2)
+    #expect(tight.fits && tight.plan.total <= lean.total)
     let best = planner.best(budget: 1 << 30, batchSize: 2)
-    #expect(best.fits && best.plan.together == 2 && best.plan.keptBlocks == 2)
+    #expect(best.fits && best.plan.together == 2 && best.plan.keep == .all(layers: 2))
+    #expect(best.plan.decodedParts == 3)
+  }
+
+  /// More memory is never slower by the planner's own estimate, and no plan is above its budget.
+  @Test func budgetsAreKept() throws {
+    let golden = try Golden(path: TinyModel.folder + "/golden.json")
+    let groups = ["t0", "t1", "t2", "t1", "t0", "t0"].compactMap { golden.group($0) }
+    let layout = AdapterLayout(.init(rank: 3, alpha: 6), architecture: TinyModel.architecture)
+    let planner = MemoryPlanner(
+      weights: try TinyModel.weights(), layout: layout, configuration: .init(), groups: groups,
+      textRows: 0, prompts: true, workers: Workers(count: 2), trains: true, floor: 0)
+    let lean = planner.plan(together: 1, keep: .lean, logitRows: 16).total
+    let most = planner.best(budget: .max / 2, batchSize: 4).plan.total
+    #expect(most > lean)
+    for budget in stride(from: lean, through: most, by: (most - lean) / 40 + 1) {
+      let best = planner.best(budget: budget, batchSize: 4)
+      #expect(best.fits && best.plan.total <= budget)
+    }
+  }
+
+  /// Sweeps that are packed hold every group once, in order, within the limits.
+  @Test func sweepsArePacked() throws {
+    let golden = try Golden(path: TinyModel.folder + "/golden.json")
+    let groups = ["t0", "t1", "t2", "t1", "t0", "t2", "t2"].compactMap { golden.group($0) }
+    for together in 1...5 {
+      let limits = MetaLimits(packing: groups, together: together, prompts: true, logitRows: 8)
+      let parts = limits.pack(groups, prompts: true)
+      #expect(parts.joined().map(\.innerRows) == groups.map(\.innerRows))
+      for part in parts {
+        #expect(part.count <= together)
+        #expect(part.reduce(0) { $0 + $1.innerRows } <= limits.innerRows)
+        #expect(part.reduce(0) { $0 + $1.promptedRows } <= limits.outerRows)
+        #expect(part.reduce(0) { $0 + $1.responseTokens } <= limits.scoredRows)
+      }
+      if together == 1 { #expect(parts.count == groups.count) }
+    }
   }
 
   @Test func schedulesRiseAndFall() {

@@ -70,6 +70,9 @@ void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *c
   void ck_cross_entropy_backward_tangent_##TYPE( \
     size_t rows, size_t n, REAL *z, size_t ldz, REAL *zt, size_t ldzt, const int32_t *targets, \
     const REAL *weights); \
+  void ck_cross_entropy_tangent_##TYPE( \
+    size_t rows, size_t n, const REAL *d, size_t ldd, REAL *zt, size_t ldzt, \
+    const int32_t *targets, const REAL *weights); \
   double ck_divergence_backward_##TYPE( \
     size_t rows, size_t n, REAL *z, size_t ldz, const REAL *t, size_t ldt, const REAL *weights); \
   /* elementwise.inc */ \

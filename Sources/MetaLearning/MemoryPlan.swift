@@ -1,0 +1,37 @@
+public import Llama
+public import Storage
+
+/// How a run uses the memory that it is given.
+public struct MemoryPlan: Sendable {
+  /// The most adapted models in one sweep.
+  public var together: Int
+  /// What is kept between the passes.
+  public var keep: KeepPolicy
+  /// Scored rows whose logits are in memory at once.
+  public var logitRows: Int
+  /// Parts of the base that stay decoded: the LM head, then the blocks in order.
+  public var decodedParts: Int
+  /// The sizes of the buffers.
+  public var limits: MetaLimits
+  /// Bytes by component.
+  public var ledger: [MemoryComponent: Int]
+  /// What the process takes besides: code, tables, tokenizer, tasks.
+  public var floor: Int
+
+  /// All values.
+  public init(
+    together: Int, keep: KeepPolicy, logitRows: Int, decodedParts: Int = 0, limits: MetaLimits,
+    ledger: [MemoryComponent: Int] = [:], floor: Int = 0
+  ) {
+    self.together = together
+    self.keep = keep
+    self.logitRows = logitRows
+    self.decodedParts = decodedParts
+    self.limits = limits
+    self.ledger = ledger
+    self.floor = floor
+  }
+
+  /// All of it in bytes.
+  public var total: Int { ledger.values.reduce(floor, +) }
+}
