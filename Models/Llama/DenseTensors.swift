@@ -92,13 +92,10 @@ extension WeightMatrix {
 final class ResidentWeight: WeightMatrix, @unchecked Sendable {
   let name: String
   private let values: Matrix<Float>
-  private let arena: Arena?
 
-  /// A view of `values`, whose owner is `arena` where it is given.
-  init(name: String, values: Matrix<Float>, arena: Arena? = nil) {
+  init(name: String, values: Matrix<Float>) {
     self.name = name
     self.values = values
-    self.arena = arena
   }
 
   var rows: Int { values.rows }

@@ -90,17 +90,17 @@ public final class LlamaWeights<S: Kernel>: @unchecked Sendable {
     self.arena = arena
   }
 
-  /// Weights that are views of other buffers, or of `source`'s.
+  /// Weights that are views of other buffers.
   init(
     architecture: Architecture, embedding: any WeightMatrix, blocks: [Block], norm: Matrix<S>,
-    head: any WeightMatrix, keeping source: LlamaWeights? = nil
+    head: any WeightMatrix
   ) {
     self.architecture = architecture
     self.embedding = embedding
     self.blocks = blocks
     self.norm = norm
     self.head = head
-    arena = source?.arena ?? Arena()
+    arena = Arena()
   }
 
   /// A matrix; nil for vectors and for the head of a tied model.

@@ -9,8 +9,6 @@ public struct MemoryPlan: Sendable {
   public var keep: KeepPolicy
   /// Scored rows whose logits are in memory at once.
   public var logitRows: Int
-  /// Parts of the base that stay decoded: the LM head, then the blocks in order.
-  public var decodedParts: Int
   /// The sizes of the buffers.
   public var limits: MetaLimits
   /// Bytes by component.
@@ -20,13 +18,12 @@ public struct MemoryPlan: Sendable {
 
   /// All values.
   public init(
-    together: Int, keep: KeepPolicy, logitRows: Int, decodedParts: Int = 0, limits: MetaLimits,
+    together: Int, keep: KeepPolicy, logitRows: Int, limits: MetaLimits,
     ledger: [MemoryComponent: Int] = [:], floor: Int = 0
   ) {
     self.together = together
     self.keep = keep
     self.logitRows = logitRows
-    self.decodedParts = decodedParts
     self.limits = limits
     self.ledger = ledger
     self.floor = floor

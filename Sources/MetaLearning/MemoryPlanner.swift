@@ -8,7 +8,7 @@ import Weights
 ///
 /// For every number of tasks in a sweep and every size of the logits chunk it keeps as much as fits,
 /// what saves the most arithmetic a byte first (activations, the head's gradients, tangents,
-/// gradients of blocks, decoded weights), and takes the plan whose estimated step is the shortest.
+/// gradients of blocks), and takes the plan whose estimated step is the shortest.
 public struct MemoryPlanner {
   /// The base weights.
   public let weights: LlamaWeights<Float>
@@ -77,19 +77,15 @@ public struct MemoryPlanner {
   }
 
   /// What a choice takes.
-  public func plan(
-    together: Int, keep: KeepPolicy, logitRows: Int, decodedParts: Int = 0
-  ) -> MemoryPlan {
+  public func plan(together: Int, keep: KeepPolicy, logitRows: Int) -> MemoryPlan {
     let arena = Arena(plansOnly: true)
     var plan = MemoryPlan(
-      together: together, keep: keep, logitRows: logitRows, decodedParts: decodedParts,
+      together: together, keep: keep, logitRows: logitRows,
       limits: limits(together: together, logitRows: logitRows), floor: floor)
-    // Decoding can fail; a plan decodes nothing.
-    let base = (try? weights.decoded(decodedParts, arena: arena)) ?? weights
     let parameters = OuterParameters(
-      configuration.outer, layout: layout, base: base, arena: arena)
+      configuration.outer, layout: layout, base: weights, arena: arena)
     let meta = MetaGradient(
-      weights: parameters.weights, teacherWeights: base, adapter: parameters.adapter,
+      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
       configuration: configuration, limits: plan.limits, policy: keep, workers: workers,
       arena: arena)
     if trains {
@@ -137,31 +133,22 @@ public struct MemoryPlanner {
     let layers = weights.architecture.numHiddenLayers
     let start = plan(together: together, keep: .lean, logitRows: logitRows)
     if start.total > budget { return nil }
-    var choice = (keep: KeepPolicy.lean, decoded: 0)
+    var keep = KeepPolicy.lean
     var used = start.total
-    func bytes(_ keep: KeepPolicy, decoded: Int = 0) -> Int {
-      plan(together: together, keep: keep, logitRows: logitRows, decodedParts: decoded).total
-        - start.total
+    func bytes(_ keep: KeepPolicy) -> Int {
+      plan(together: together, keep: keep, logitRows: logitRows).total - start.total
     }
     func take(_ each: Int, most: Int) -> Int {
       let count = each > 0 ? min(most, (budget - used) / each) : most
       used += count * each
       return count
     }
-    choice.keep.activations = take(bytes(KeepPolicy(activations: 1)), most: layers)
+    keep.activations = take(bytes(KeepPolicy(activations: 1)), most: layers)
     if configuration.order == .second {
-      choice.keep.head =
-        take(bytes(KeepPolicy(activations: 0, head: true)), most: 1) == 1
-      choice.keep.tangents = take(bytes(KeepPolicy(activations: 0, tangents: 1)), most: layers)
-      choice.keep.deltas = take(bytes(KeepPolicy(activations: 0, deltas: 1)), most: layers)
+      keep.head = take(bytes(KeepPolicy(activations: 0, head: true)), most: 1) == 1
+      keep.tangents = take(bytes(KeepPolicy(activations: 0, tangents: 1)), most: layers)
+      keep.deltas = take(bytes(KeepPolicy(activations: 0, deltas: 1)), most: layers)
     }
-    if configuration.outer == .lora {
-      let head = bytes(.lean, decoded: 1)
-      if take(head, most: 1) == 1 {
-        choice.decoded = 1 + take(bytes(.lean, decoded: 2) - head, most: layers)
-      }
-    }
-    return plan(
-      together: together, keep: choice.keep, logitRows: logitRows, decodedParts: choice.decoded)
+    return plan(together: together, keep: keep, logitRows: logitRows)
   }
 }

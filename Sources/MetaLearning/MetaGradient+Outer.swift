@@ -29,7 +29,7 @@ extension MetaGradient {
     guard let target = gradient.adapter else { return }
     let last = configuration.innerSteps - 1
     let sinks = outerPlan.groups.enumerated().map { index, group in
-      directions[0][index].flat.fill(0)
+      clear(directions[0][index])
       return AdapterSink(
         rows: group.rows, adapter: adapted[last][index], gradient: directions[0][index],
         scale: .all(1))
@@ -45,7 +45,7 @@ extension MetaGradient {
     }
     guard configuration.order == .first else { return }
     for index in outerPlan.groups.indices {
-      Elementwise.add(directions[0][index].flat, into: target.flat)
+      add(directions[0][index], into: target)
     }
   }
 
@@ -60,8 +60,8 @@ extension MetaGradient {
       let start = step == 0 ? adapter : adapted[step - 1][index]
       let v = directions[0][index]
       let target = step == 0 ? gradient : directions[1][index]
-      if step > 0 { target.flat.fill(0) }
-      Elementwise.add(v.flat, into: target.flat)
+      if step > 0 { clear(target) }
+      add(v, into: target)
       scaleByRates(v)
       direction.add(moving: start, along: v, rows: group.rows)
       sinks.append(
@@ -74,10 +74,25 @@ extension MetaGradient {
     if step > 0 { directions.swapAt(0, 1) }
   }
 
+  private func clear(_ tensors: AdapterTensors<S>) {
+    engine.workers.split(tensors.flat.count, grain: 1024) { part, _ in
+      tensors.flat.columns(part).fill(0)
+    }
+  }
+
+  private func add(_ tensors: AdapterTensors<S>, into sum: AdapterTensors<S>) {
+    engine.workers.split(sum.flat.count, grain: 1024) { part, _ in
+      Elementwise.add(tensors.flat.columns(part), into: sum.flat.columns(part))
+    }
+  }
+
   /// v ← D v.
   private func scaleByRates(_ v: AdapterTensors<S>) {
     switch adapterRates(1) {
-    case .all(let rate): Elementwise.scale(v.flat, by: rate)
+    case .all(let rate):
+      engine.workers.split(v.flat.count, grain: 1024) { part, _ in
+        Elementwise.scale(v.flat.columns(part), by: rate)
+      }
     case .each(let rates):
       for (entry, rate) in zip(v.layout.entries, rates) {
         Elementwise.scale(v.down(entry), by: rate.down)

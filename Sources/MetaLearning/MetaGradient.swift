@@ -204,7 +204,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       adapters: plan.groups.enumerated().map { index, group in
         let start = step == 0 ? adapter : adapted[step - 1][index]
         let result = adapted[step][index]
-        result.flat.copy(from: start.flat)
+        engine.workers.split(result.flat.count, grain: 1024) { part, _ in
+          result.flat.columns(part).copy(from: start.flat.columns(part))
+        }
         return AdapterSink(
           rows: group.rows, adapter: start, gradient: result, scale: adapterRates(-1))
       })

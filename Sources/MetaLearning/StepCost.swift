@@ -5,12 +5,11 @@ import Weights
 
 /// An estimate of the arithmetic of a meta-step, to compare plans.
 ///
-/// The unit is one multiplication and addition of a product. Every use of a decoded weight counts
-/// as that of a few more rows: decoding a weight takes about as long as 20 of them, and what a
-/// product does besides (packing, the barrier at its end) as 8.
+/// The unit is one multiplication and addition of a product. Every use of a weight counts as that of
+/// 28 more rows: decoding it takes about as long as 20, and what a product does besides (packing,
+/// the barrier at its end) as 8.
 struct StepCost {
-  private static let decodeRows = 20.0
-  private static let productRows = 8.0
+  private static let overhead = 28.0
 
   let architecture: Architecture
   let order: Order
@@ -38,19 +37,16 @@ struct StepCost {
       let passes = self.passes(
         activations: layer < plan.keep.activations, deltas: layer < plan.keep.deltas,
         tangents: layer < plan.keep.tangents)
-      let isDecoded = layer + 1 < plan.decodedParts
-      let overhead = Self.productRows + (isDecoded ? 0 : Self.decodeRows)
       total +=
         block
         * (passes.inner * innerRows + passes.outer * outerRows
-          + (passes.innerUses + passes.outer) * sweeps * overhead)
+          + (passes.innerUses + passes.outer) * sweeps * Self.overhead)
     }
     let headPasses = order == .first ? 2.0 : plan.keep.head ? 4 : 6
     let chunks =
       (innerRows / Double(plan.logitRows) * (order == .first ? 2 : 4)
       + scoredRows / Double(plan.logitRows) * 2).rounded(.up) + 2 * sweeps
-    let overhead = Self.productRows + (plan.decodedParts > 0 ? 0 : Self.decodeRows)
-    return total + head * (headPasses * innerRows + 2 * scoredRows + chunks * overhead)
+    return total + head * (headPasses * innerRows + 2 * scoredRows + chunks * Self.overhead)
   }
 
   /// How often a block's products are computed for each inner and outer row, and how often its

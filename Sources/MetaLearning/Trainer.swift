@@ -63,13 +63,12 @@ public final class Trainer {
     self.groups = groups
     self.texts = texts
     self.plan = plan
-    let base = try weights.decoded(plan.decodedParts, arena: arena)
     parameters = OuterParameters(
       configuration.meta.outer,
       layout: AdapterLayout(configuration.adapter, architecture: weights.architecture),
-      base: base, arena: arena)
+      base: weights, arena: arena)
     meta = MetaGradient(
-      weights: parameters.weights, teacherWeights: base, adapter: parameters.adapter,
+      weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
       configuration: configuration.meta, limits: plan.limits, policy: plan.keep,
       workers: workers, arena: arena)
     optimizer = OuterOptimizer(

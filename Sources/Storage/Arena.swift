@@ -24,8 +24,6 @@ public enum MemoryComponent: String, CaseIterable, Sendable {
   case scratch = "decode scratch"
   /// Dense parameters that are trained.
   case parameters
-  /// Base weights that stay decoded.
-  case decoded = "decoded weights"
 }
 
 /// An owner of buffers that are planned before they are allocated.

@@ -340,7 +340,7 @@ struct Train: ParsableCommand {
     return """
       plan: up to \(plan.together) tasks a sweep; \(keep.activations) blocks keep activations, \
       \(keep.tangents) tangents, \(keep.deltas) gradients\(keep.head ? ", the head its" : ""); \
-      \(plan.logitRows) rows of logits; \(plan.decodedParts) parts stay decoded; \(count)
+      \(plan.logitRows) rows of logits; \(count)
       \(parts.joined(separator: ", ")), process \(mebibytes(plan.floor)): \
       \(mebibytes(plan.total)) in all
       """
