@@ -30,6 +30,22 @@ public struct MemoryUsage: Sendable {
     return usage
   }
 
+  /// The memory that this process may use, bytes: the machine's, or its control group's limit.
+  ///
+  /// Source: `/proc/meminfo`, and `memory.max` of cgroups v2.
+  public static var limit: Int {
+    func bytes(_ line: Substring) -> Int? {
+      line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+    }
+    let total =
+      readSmallFile("/proc/meminfo").split(separator: "\n")
+      .first { $0.hasPrefix("MemTotal:") }.flatMap(bytes) ?? .max
+    let group = readSmallFile("/proc/self/cgroup").split(separator: "\n")
+      .first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) } ?? "/"
+    let limit = readSmallFile("/sys/fs/cgroup\(group)/memory.max").split(separator: "\n").first
+    return min(total, limit.flatMap { Int($0) } ?? .max)
+  }
+
   /// Makes ``peak`` start again from the present size: writes 5 to `/proc/self/clear_refs`.
   public static func resetPeak() {
     let descriptor = open("/proc/self/clear_refs", O_WRONLY)

@@ -260,6 +260,8 @@ final class BlockTable: Sendable {
   let count: Int
   /// Whether the table's checksum is right.
   let isIntact: Bool
+  /// Whether the file is too large to stay in memory beside the rest.
+  let streams: Bool
 
   init(_ section: WeightFileHeader.Section, file: MappedFile) throws(WeightError) {
     let size = section.size
@@ -270,6 +272,7 @@ final class BlockTable: Sendable {
     let start = file.bytes.baseAddress.map { $0 + section.offset }
     isIntact = cc_crc32c(0, start, size) == section.checksum
     self.file = file
+    streams = file.bytes.count / 3 > MemoryUsage.limit / 4
     offset = section.offset
     count = size / WeightFileLayout.blockEntryBytes
   }

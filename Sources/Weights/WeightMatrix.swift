@@ -23,9 +23,14 @@ public protocol WeightMatrix: Sendable {
   /// The rows `range` where they are in memory as f32 already, row after row; nil where they must
   /// be decoded.
   func resident(rows range: Range<Int>) -> UnsafePointer<Float>?
+  /// Tells that the matrix is used soon (`true`), or not for a while. A file that does not fit in
+  /// memory is read ahead, and its pages let go; elsewhere nothing happens.
+  func expect(_ soon: Bool)
 }
 
 extension WeightMatrix {
+  /// Does nothing.
+  public func expect(_ soon: Bool) {}
   /// Nil: the rows must be decoded.
   public func resident(rows range: Range<Int>) -> UnsafePointer<Float>? { nil }
 }

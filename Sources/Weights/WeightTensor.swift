@@ -11,7 +11,7 @@ public final class WeightTensor: WeightMatrix, @unchecked Sendable {
   /// How many blocks there are.
   public let blockCount: Int
   let firstBlock: Int
-  private let blocks: BlockTable
+  let blocks: BlockTable
   /// One flag a block: its checksum was found right.
   private let checked: UnsafeMutablePointer<UInt8>
 
