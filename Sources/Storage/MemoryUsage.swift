@@ -40,7 +40,8 @@ public struct MemoryUsage: Sendable {
     let total =
       readSmallFile("/proc/meminfo").split(separator: "\n")
       .first { $0.hasPrefix("MemTotal:") }.flatMap(bytes) ?? .max
-    let group = readSmallFile("/proc/self/cgroup").split(separator: "\n")
+    let group =
+      readSmallFile("/proc/self/cgroup").split(separator: "\n")
       .first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) } ?? "/"
     let limit = readSmallFile("/sys/fs/cgroup\(group)/memory.max").split(separator: "\n").first
     return min(total, limit.flatMap { Int($0) } ?? .max)
