@@ -29,16 +29,17 @@ struct FactorMatrix<S: Kernel>: @unchecked Sendable {
       .assumingMemoryBound(to: UInt16.self)
   }
 
-  /// Stores the rows of `source` as the first rows.
-  func store(_ source: Matrix<S>, workers: Workers) {
+  /// Stores the rows of `source` from row `start` on.
+  func store(_ source: Matrix<S>, at start: Int, workers: Workers) {
     workers.split(source.rows, grain: 4) { [self] rows, _ in
       guard let narrow else {
-        values.rows(rows).copy(from: source.rows(rows))
+        values.rows(rows.shifted(by: start)).copy(from: source.rows(rows))
         return
       }
       for row in rows {
         S.toBF16(
-          values.columns, source.pointer + row * source.stride, narrow + row * values.columns)
+          values.columns, source.pointer + row * source.stride,
+          narrow + (start + row) * values.columns)
       }
     }
   }

@@ -12,11 +12,11 @@ extension FactorStore {
     loaded = nil
     for kind in [LinearKind.query, .output, .gate, .down] {
       factors.inputs[Layer.input(of: kind)]?.store(
-        activations.input(of: kind), workers: engine.workers)
+        activations.input(of: kind), at: start.rows, workers: engine.workers)
     }
     for kind in LinearKind.allCases {
       let delta = kind == .down ? outputDelta : deltas.outputDelta(of: kind)
-      factors.deltas[kind.index]?.store(delta, workers: engine.workers)
+      factors.deltas[kind.index]?.store(delta, at: start.rows, workers: engine.workers)
       if let sum = factors.sums[kind.index] {
         store(sum, input: activations.input(of: kind), delta: delta, workers: engine.workers)
       }
@@ -38,16 +38,16 @@ extension FactorStore {
     }
   }
 
-  /// sum = Δᵀ X of each adapted model, (groups · out, in).
+  /// sum = Δᵀ X of each adapted model, (groups · out, in), or sum += where earlier passes stay.
   private func store(_ sum: Matrix<S>, input: Matrix<S>, delta: Matrix<S>, workers: Workers) {
-    let groups = groups
+    let (groups, keep) = (groups, isLater ? S(1) : 0)
     workers.run { worker in
       let part = workers.part(worker, of: delta.columns, grain: 16)
       for (place, group) in groups.enumerated() {
         let start = place * delta.columns
         multiply(
           delta.rows(group.rows).columns(part), input.rows(group.rows), .first,
-          into: sum.rows(start + part.lowerBound..<start + part.upperBound))
+          into: sum.rows(start + part.lowerBound..<start + part.upperBound), keep: keep)
       }
     }
   }
@@ -58,7 +58,7 @@ extension FactorStore {
   ) {
     guard let headInput, let headDelta, let final = normGradients.last else { return }
     engine.workers.split(chunk.count, grain: 4) { part, _ in
-      let rows = chunk.lowerBound + part.lowerBound..<chunk.lowerBound + part.upperBound
+      let rows = part.shifted(by: start.scored + chunk.lowerBound)
       headInput.rows(rows).copy(from: normed.rows(part))
       headDelta.rows(rows).copy(from: logits.rows(part))
     }
@@ -70,8 +70,8 @@ extension FactorStore {
   }
 
   func storeEmbedding(ids: [Int32], delta: Matrix<S>) {
-    self.ids = ids
-    embeddingDelta?.rows(0..<ids.count).copy(from: delta)
+    self.ids += ids
+    embeddingDelta?.rows((0..<ids.count).shifted(by: start.rows)).copy(from: delta)
   }
 }
 

@@ -68,8 +68,14 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
   let headDelta: Matrix<S>?
   let embeddingDelta: Matrix<S>?
   var ids: [Int32] = []
-  /// The rows and scored rows of each adapted model.
+  /// The rows and scored rows of each adapted model in the pass that is being stored.
   private(set) var groups: [(rows: Range<Int>, scored: Range<Int>)] = []
+  /// By pass, by adapted model: where its factors are.
+  private var passes: [[(rows: Range<Int>, scored: Range<Int>)]] = []
+  /// Where the factors of the pass that is being stored start.
+  private(set) var start = (rows: 0, scored: 0)
+  /// Whether the gradients of earlier passes stay.
+  private(set) var isLater = false
   /// The layer whose factors are in the scratch, where they are stored as bf16.
   var loaded: Int?
 
@@ -137,12 +143,23 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
     embeddingDelta = all ? make(limits.rows, hidden) : nil
   }
 
-  /// Forgets what is stored; the next pass has these adapted models.
-  public func begin(groups: [(rows: Range<Int>, scored: Range<Int>)]) {
+  /// The next pass has these adapted models. What is stored is forgotten or, where the next pass
+  /// `isLater`, kept: the store then stands for the sum of the passes' gradients, and the limits hold
+  /// for their rows together.
+  public func begin(groups: [(rows: Range<Int>, scored: Range<Int>)], isLater: Bool = false) {
     self.groups = groups
+    self.isLater = isLater
     loaded = nil
-    for gradient in normGradients { gradient.fill(0) }
-    for gradient in biasGradients.joined() { gradient.fill(0) }
+    if !isLater {
+      passes = []
+      ids = []
+      for gradient in normGradients { gradient.fill(0) }
+      for gradient in biasGradients.joined() { gradient.fill(0) }
+    }
+    let last = passes.last?.last
+    start = (last?.rows.upperBound ?? 0, last?.scored.upperBound ?? 0)
+    passes.append(
+      groups.map { ($0.rows.shifted(by: start.rows), $0.scored.shifted(by: start.scored)) })
   }
 
   /// Makes the factors of `layer` readable for the updates that ``add(to:group:rows:scored:scale:)``
@@ -150,7 +167,7 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
   func load(_ layer: Int, workers: Workers) {
     if loaded == layer { return }
     loaded = layer
-    let rows = groups.map(\.rows.upperBound).max() ?? 0
+    let rows = passes.last?.map(\.rows.upperBound).max() ?? 0
     for matrix in layers[layer].inputs + layers[layer].deltas {
       matrix?.load(rows, workers: workers)
     }
@@ -162,13 +179,11 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
     to change: inout ParameterChange<S>, group: Int, rows: Range<Int>, scored: Range<Int>,
     scale: (ParameterKey) -> S
   ) {
-    let source = groups[group]
     if !change.stores.contains(where: { $0 === self }) { change.stores.append(self) }
     for (layer, factors) in layers.enumerated() {
       for kind in LinearKind.allCases {
-        change.linears[layer * LinearKind.allCases.count + kind.index].append(
-          update(
-            factors, kind, group: group, rows: rows, scale: scale(.linear(layer: layer, kind))))
+        change.linears[layer * LinearKind.allCases.count + kind.index] += updates(
+          factors, kind, group: group, rows: rows, scale: scale(.linear(layer: layer, kind)))
       }
       for kind in biasGradients.isEmpty ? [] : Array(LinearKind.allCases.prefix(3)) {
         change.biases[layer * LinearKind.allCases.count + kind.index].append(
@@ -177,7 +192,6 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
             scale: scale(.bias(layer: layer, kind)), rows: rows))
       }
     }
-    guard let headInput, let headDelta, let embeddingDelta else { return }
     for (index, gradient) in normGradients.enumerated() {
       let isFinal = index == normGradients.count - 1
       let key: ParameterKey =
@@ -189,6 +203,17 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
           values: gradient.rows(group..<group + 1), scale: scale(key),
           rows: isFinal ? scored : rows))
     }
+    for pass in passes {
+      addVocabulary(of: pass[group], to: &change, rows: rows, scored: scored, scale: scale)
+    }
+  }
+
+  /// The embedding's and the head's part of the gradient of one pass.
+  private func addVocabulary(
+    of source: (rows: Range<Int>, scored: Range<Int>), to change: inout ParameterChange<S>,
+    rows: Range<Int>, scored: Range<Int>, scale: (ParameterKey) -> S
+  ) {
+    guard let headInput, let headDelta, let embeddingDelta else { return }
     let tied = weights.architecture.tieWordEmbeddings
     func asHead(_ rows: Range<Int>) -> LowRankUpdate<S> {
       LowRankUpdate(
@@ -208,22 +233,31 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
     }
   }
 
-  private func update(
+  /// What the passes' gradients change in a linear: an update for each, or their one dense sum.
+  private func updates(
     _ factors: Layer, _ kind: LinearKind, group: Int, rows: Range<Int>, scale: S
-  ) -> LowRankUpdate<S> {
-    let source = groups[group].rows
+  ) -> [LowRankUpdate<S>] {
     guard let input = factors.inputs[Layer.input(of: kind)], let delta = factors.deltas[kind.index]
     else {
+      if passes.isEmpty { return [] }
       let output = kind.shape(in: weights.architecture).output
       guard let sum = factors.sums[kind.index] else {
         preconditionFailure("a linear is held as factors or as their sum")
       }
-      return LowRankUpdate(
-        down: sum.rows(group * output..<(group + 1) * output), up: .identity, scale: scale,
-        rows: rows)
+      return [
+        LowRankUpdate(
+          down: sum.rows(group * output..<(group + 1) * output), up: .identity, scale: scale,
+          rows: rows)
+      ]
     }
-    return LowRankUpdate(
-      down: input.values.rows(source), up: .rankFirst(delta.values.rows(source)), scale: scale,
-      rows: rows)
+    return passes.map { pass in
+      LowRankUpdate(
+        down: input.values.rows(pass[group].rows),
+        up: .rankFirst(delta.values.rows(pass[group].rows)), scale: scale, rows: rows)
+    }
   }
+}
+
+extension Range<Int> {
+  func shifted(by offset: Int) -> Range<Int> { lowerBound + offset..<upperBound + offset }
 }

@@ -19,13 +19,20 @@ public struct Sampling: Equatable, Sendable {
     self.seed = seed
   }
 
-  /// Picks an id from a row of logits.
-  func pick<S: Kernel>(_ logits: Matrix<S>, _ random: inout SplitMix64) -> Int32 {
+  /// The likeliest id of a row of logits, the first where there are several.
+  static func likeliest<S: Kernel>(_ logits: Matrix<S>) -> Int32 {
     let values = UnsafeBufferPointer(start: logits.pointer, count: logits.columns)
     var best = 0
     for index in values.indices where values[index] > values[best] { best = index }
-    guard temperature > 0 else { return Int32(best) }
-    let top = Double(values[best])
+    return Int32(best)
+  }
+
+  /// Picks an id from a row of logits.
+  func pick<S: Kernel>(_ logits: Matrix<S>, _ random: inout SplitMix64) -> Int32 {
+    let best = Self.likeliest(logits)
+    guard temperature > 0 else { return best }
+    let values = UnsafeBufferPointer(start: logits.pointer, count: logits.columns)
+    let top = Double(values[Int(best)])
     var candidates = values.indices.map {
       (id: $0, weight: exp((Double(values[$0]) - top) / temperature))
     }
@@ -63,54 +70,65 @@ extension Sweep {
   ) throws(WeightError) -> [[Int32]] {
     precondition(prompts.count <= cache.lengths.count && prompts.allSatisfy { !$0.isEmpty })
     cache.reset()
-    self.cache = cache
-    defer { self.cache = nil }
     var random = SplitMix64(seed: sampling.seed)
     var results = prompts.map { _ in [Int32]() }
-    var pending = prompts
-    var active = Array(prompts.indices)
-    while !active.isEmpty {
+    let pending = prompts.enumerated().map { (sequence: $0.offset, ids: $0.element) }
+    try decode(pending, cache: cache, parameters: { parameters($0.count) }) { sequence, logits in
+      let id = sampling.pick(logits, &random)
+      if stops.contains(id) { return nil }
+      results[sequence].append(id)
+      return emit(sequence, id) && results[sequence].count < maximum ? id : nil
+    }
+    return results
+  }
+
+  /// Gives each sequence of `pending` its new tokens and asks `take` for the next one, with the
+  /// logits, (1, V), that follow the last of them; goes on until `take` has none or the cache is full.
+  func decode(
+    _ pending: [(sequence: Int, ids: [Int32])], cache: KeyValueCache<S>,
+    parameters: (TokenBatch) -> ParameterChange<S>,
+    take: (_ sequence: Int, _ logits: Matrix<S>) -> Int32?
+  ) throws(WeightError) {
+    self.cache = cache
+    defer { self.cache = nil }
+    var pending = pending
+    while !pending.isEmpty {
       var batch = TokenBatch()
-      for sequence in active {
-        batch.append(
-          continuing: pending[sequence], at: cache.lengths[sequence], sequence: sequence)
+      for (sequence, ids) in pending {
+        batch.append(continuing: ids, at: cache.lengths[sequence], sequence: sequence)
       }
-      begin(batch, parameters: parameters(batch.count))
+      begin(batch, parameters: parameters(batch))
       try forward()
-      for sequence in active { cache.advance(sequence, by: pending[sequence].count) }
-      var next: [Int] = []
-      var place = 0
+      for (sequence, ids) in pending { cache.advance(sequence, by: ids.count) }
+      var next: [(sequence: Int, ids: [Int32])] = []
       for chunk in chunks {
         let parts = HeadLanes(engine.head, chunk: chunk, tangents: false)
         try headForward(chunk, lanes: .primal, parts: parts)
         for row in 0..<chunk.count {
-          let sequence = active[place]
-          place += 1
-          let id = sampling.pick(parts.logits.primal.rows(row..<row + 1), &random)
-          if stops.contains(id) { continue }
-          results[sequence].append(id)
-          pending[sequence] = [id]
-          if emit(sequence, id), results[sequence].count < maximum,
-            cache.lengths[sequence] < cache.capacity
-          {
-            next.append(sequence)
+          let sequence = pending[chunk.lowerBound + row].sequence
+          let logits = parts.logits.primal.rows(row..<row + 1)
+          if let id = take(sequence, logits), cache.hasRoom(sequence) {
+            next.append((sequence, [id]))
           }
         }
       }
-      active = next
+      pending = next
     }
-    return results
+  }
+
+  /// Puts the keys and values of new tokens behind those that their sequences have had.
+  func store(_ layer: Int, _ activations: BlockActivations<S>, in cache: KeyValueCache<S>) {
+    for (segment, sequence) in zip(batch.segments, batch.sequences) {
+      cache.store(
+        layer: layer, sequence: sequence, keys: activations.key.rows(segment),
+        values: activations.value.rows(segment))
+    }
   }
 
   /// Attention of new tokens over what their sequences have had before and themselves.
   func cachedAttention(_ layer: Int, _ activations: BlockActivations<S>, cache: KeyValueCache<S>) {
     let shape = engine.attentionShape
     let pairs = zip(batch.segments, batch.sequences).map { ($0, $1) }
-    for (segment, sequence) in pairs {
-      cache.store(
-        layer: layer, sequence: sequence, keys: activations.key.rows(segment),
-        values: activations.value.rows(segment))
-    }
     workers.run { worker in
       let scratch = engine.attentionScratch[worker]
       var item = 0

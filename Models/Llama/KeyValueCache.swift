@@ -2,44 +2,72 @@ public import Storage
 public import Weights
 
 /// Keys (rotated) and values of the tokens that sequences have had so far.
+///
+/// The sequences share one pool of tokens a layer; how much of it each may fill is said when the
+/// cache is emptied.
 public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
-  /// The most tokens of a sequence.
-  public let capacity: Int
+  /// The most tokens of all sequences together.
+  public let tokens: Int
+  /// The most tokens of each sequence.
+  public private(set) var capacities: [Int]
   /// Tokens that each sequence has.
   public private(set) var lengths: [Int]
-  /// By layer · sequences + sequence, (capacity, K·d).
+  private var starts: [Int]
   private let arena: Arena
+  /// By layer, (tokens, K·d).
   private let keys: [Matrix<S>]
   private let values: [Matrix<S>]
 
-  /// Room for `sequences` of up to `capacity` tokens each.
-  public init(architecture: Architecture, sequences: Int, capacity: Int, arena: Arena) {
+  /// Room for `tokens` tokens of any sequences, as ``reset(capacities:)`` shares them out.
+  public init(architecture: Architecture, tokens: Int, arena: Arena) {
     let width = architecture.numKeyValueHeads * architecture.headDim
-    let count = architecture.numHiddenLayers * sequences
-    self.capacity = capacity
+    self.tokens = tokens
     self.arena = arena
-    lengths = Array(repeating: 0, count: sequences)
-    keys = (0..<count).map { _ in arena.matrix(capacity, width, for: .kept) }
-    values = (0..<count).map { _ in arena.matrix(capacity, width, for: .kept) }
+    (capacities, lengths, starts) = ([], [], [])
+    keys = (0..<architecture.numHiddenLayers).map { _ in arena.matrix(tokens, width, for: .kept) }
+    values = keys.map { _ in arena.matrix(tokens, width, for: .kept) }
+  }
+
+  /// Room for `sequences` of up to `capacity` tokens each.
+  public convenience init(
+    architecture: Architecture, sequences: Int, capacity: Int, arena: Arena
+  ) {
+    self.init(architecture: architecture, tokens: sequences * capacity, arena: arena)
+    reset(capacities: Array(repeating: capacity, count: sequences))
   }
 
   /// Puts new keys and values behind those of a sequence, without counting them yet.
   func store(layer: Int, sequence: Int, keys newKeys: Matrix<S>, values newValues: Matrix<S>) {
-    let start = lengths[sequence]
-    let index = layer * lengths.count + sequence
-    keys[index].rows(start..<start + newKeys.rows).copy(from: newKeys)
-    values[index].rows(start..<start + newValues.rows).copy(from: newValues)
+    precondition(lengths[sequence] + newKeys.rows <= capacities[sequence])
+    let start = starts[sequence] + lengths[sequence]
+    keys[layer].rows(start..<start + newKeys.rows).copy(from: newKeys)
+    values[layer].rows(start..<start + newValues.rows).copy(from: newValues)
   }
 
   /// The first `count` keys and values of a sequence.
   func read(layer: Int, sequence: Int, count: Int) -> (keys: Matrix<S>, values: Matrix<S>) {
-    let index = layer * lengths.count + sequence
-    return (keys[index].rows(0..<count), values[index].rows(0..<count))
+    let rows = starts[sequence]..<starts[sequence] + count
+    return (keys[layer].rows(rows), values[layer].rows(rows))
   }
 
   /// Counts `count` more tokens of a sequence.
   func advance(_ sequence: Int, by count: Int) { lengths[sequence] += count }
 
-  /// Forgets every sequence.
+  /// Whether a sequence can take another token.
+  func hasRoom(_ sequence: Int) -> Bool { lengths[sequence] < capacities[sequence] }
+
+  /// Forgets what the sequences have had.
   public func reset() { lengths = lengths.map { _ in 0 } }
+
+  /// Forgets every sequence; the next ones may have these many tokens each.
+  public func reset(capacities: [Int]) {
+    precondition(capacities.reduce(0, +) <= tokens)
+    self.capacities = capacities
+    lengths = capacities.map { _ in 0 }
+    var start = 0
+    starts = capacities.map { capacity in
+      defer { start += capacity }
+      return start
+    }
+  }
 }

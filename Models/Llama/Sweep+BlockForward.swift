@@ -34,7 +34,8 @@ extension Sweep {
       rotate(heads[0].output, heads: engine.attentionShape.heads, lanes: lanes, chunk: chunk)
       rotate(heads[1].output, heads: engine.attentionShape.kvHeads, lanes: lanes, chunk: chunk)
     }
-    if let cache {
+    if let cache { store(layer, activations.primal, in: cache) }
+    if let cache, batch.continuesSequences {
       cachedAttention(layer, activations.primal, cache: cache)
     } else {
       attentionForward(activations, lanes: lanes)

@@ -65,7 +65,11 @@ extension Sweep {
   }
 
   /// −log P of each target and whether it is the likeliest id.
-  func headScore() throws(WeightError) -> [Prediction] {
+  ///
+  /// `visit` sees each scored row's logits, (1, V), while they are in memory.
+  func headScore(
+    visit: (_ row: Int, _ isGreedy: Bool, _ logits: Matrix<S>) -> Void = { _, _, _ in }
+  ) throws(WeightError) -> [Prediction] {
     var predictions: [Prediction] = []
     for chunk in chunks {
       let parts = HeadLanes(engine.head, chunk: chunk, tangents: false)
@@ -75,8 +79,12 @@ extension Sweep {
       CrossEntropy.forward(
         logits: parts.logits.primal, targets: UnsafePointer(targets + chunk.lowerBound), nll: &nll,
         correct: &correct)
-      predictions += zip(nll, correct).map {
-        Prediction(negativeLogLikelihood: $0, isGreedy: $1 != 0)
+      for row in 0..<chunk.count {
+        let prediction = Prediction(
+          negativeLogLikelihood: nll[row], isGreedy: correct[row] != 0)
+        visit(
+          chunk.lowerBound + row, prediction.isGreedy, parts.logits.primal.rows(row..<row + 1))
+        predictions.append(prediction)
       }
     }
     return predictions

@@ -15,7 +15,7 @@ public struct TokenBatch: Sendable {
   /// The scored rows of each sequence, as a range of 0 ..< n.
   public private(set) var lossRanges: [Range<Int>] = []
 
-  /// The sequences that the segments belong to, where the batch continues some.
+  /// The sequence of a key-value cache that each segment belongs to.
   public private(set) var sequences: [Int] = []
 
   /// No sequence.
@@ -23,6 +23,8 @@ public struct TokenBatch: Sendable {
 
   /// T.
   public var count: Int { ids.count }
+  /// Whether a sequence has had tokens before this batch.
+  var continuesSequences: Bool { segments.contains { positions[$0.lowerBound] > 0 } }
 
   /// Adds the next tokens of a sequence that has had `position` before; the last one's prediction
   /// is what is asked for.
@@ -42,12 +44,16 @@ public struct TokenBatch: Sendable {
   ///
   /// The last token itself is not an input: a sequence of n tokens takes n − 1 rows. Needs
   /// 1 ≤ predicted < tokens.count.
-  public mutating func append(_ tokens: [Int32], predicted: Int, weight: Double = 1) {
+  /// With a key-value cache the tokens are those of `sequence`, by default the next one.
+  public mutating func append(
+    _ tokens: [Int32], predicted: Int, weight: Double = 1, sequence: Int? = nil
+  ) {
     precondition(predicted >= 1 && predicted < tokens.count)
     let start = ids.count
     let rows = tokens.count - 1
     ids += tokens.dropLast()
     positions += (0..<rows).map { Int32($0) }
+    sequences.append(sequence ?? segments.count)
     segments.append(start..<start + rows)
     let firstScored = lossRows.count
     for row in rows - predicted..<rows {

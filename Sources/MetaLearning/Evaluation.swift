@@ -1,94 +1,189 @@
-import Llama
+public import Llama
+public import LoRA
 public import Operations
-public import Weights
+public import Storage
+import Weights
 
-/// A mean over tasks with its standard error.
-public struct Estimate: Codable, Sendable, Equatable {
-  /// The mean.
-  public var mean: Double
-  /// Its standard error: the sample's standard deviation / √n; 0 for one value.
-  public var standardError: Double
+/// What is evaluated beside NC, Prompt and FT.
+public struct EvaluationOptions: Sendable {
+  /// Whether FT is repeated on another task's context (Zhang et al. 2025, Table 5).
+  public var irrelevantContext: Bool
+  /// Numbers of contexts whose retention is measured (Table 2).
+  public var retention: [Int]
+  /// Decides which other context a task meets, and the groups of retention.
+  public var seed: UInt64
+  /// Decodes and reads greedy answers; nil for none.
+  public var reader: AnswerReader?
 
-  /// The mean of `values`.
-  public init(_ values: [Double]) {
-    let count = Double(max(values.count, 1))
-    let average = values.reduce(0, +) / count
-    let squares = values.reduce(0) { $0 + ($1 - average) * ($1 - average) }
-    mean = average
-    standardError = values.count < 2 ? 0 : (squares / (count - 1) / count).squareRoot()
+  /// Nothing unless said otherwise.
+  public init(
+    irrelevantContext: Bool = false, retention: [Int] = [], seed: UInt64 = 0,
+    reader: AnswerReader? = nil
+  ) {
+    self.irrelevantContext = irrelevantContext
+    self.retention = retention
+    self.seed = seed
+    self.reader = reader
   }
 }
 
-/// How well responses are predicted in one form.
-public struct FormReport: Codable, Sendable, Equatable {
-  /// Mean over tokens of −log P, nats.
-  public var nll: Estimate
-  /// Share of tokens that are the likeliest.
-  public var tokenAccuracy: Estimate
-  /// Share of responses that greedy decoding gives word for word.
-  public var exactMatch: Estimate
+/// Why an evaluation cannot be done.
+public enum EvaluationError: Error, CustomStringConvertible, Equatable {
+  /// The budget is too small; this many bytes are needed.
+  case memory(needed: Int)
+  /// There are fewer tasks than a group of retention has.
+  case retention(contexts: Int, tasks: Int)
+  /// More than half of the tasks have the same context, or there is one alone.
+  case noOtherContext
 
-  init(_ scores: [ResponseScore]) {
-    nll = Estimate(scores.map(\.meanNLL))
-    tokenAccuracy = Estimate(scores.map(\.tokenAccuracy))
-    exactMatch = Estimate(scores.map(\.exactMatch))
-  }
-}
-
-/// NC, Prompt and FT over a set of tasks (Zhang et al. 2025, §4).
-public struct EvaluationReport: Codable, Sendable, Equatable {
-  /// How many groups of tasks were evaluated; estimates are over groups.
-  public var groups: Int
-  /// Tasks of a group.
-  public var contextsPerUpdate: Int
-  /// P_θ(a | q).
-  public var nc: FormReport
-  /// P_θ(a | c ⊕ q).
-  public var prompt: FormReport
-  /// P_θ′(a | q).
-  public var ft: FormReport
-  /// Mean loss of the contexts before and after the inner step.
-  public var innerLoss: Estimate
-  /// After it.
-  public var innerLossAfter: Estimate
-  /// Mean loss of plain texts a token, where there were some.
-  public var plainText: Estimate?
-
-  enum CodingKeys: String, CodingKey {
-    case groups
-    case contextsPerUpdate = "contexts_per_update"
-    case nc, prompt, ft
-    case innerLoss = "inner_loss"
-    case innerLossAfter = "inner_loss_after"
-    case plainText = "plain_text_nll"
-  }
-}
-
-/// Evaluates an adapter on tasks.
-public enum Evaluation {
-  /// The report of `groups`, and of `texts` where there are any; `together` groups in a sweep.
-  ///
-  /// `progress` is called with groups done, of all. Throws ``WeightError`` where a base weight
-  /// cannot be read.
-  public static func run<S: Kernel>(
-    _ meta: MetaGradient<S>, groups: [TaskGroup], texts: [[Int32]] = [], together: Int,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws(WeightError) -> EvaluationReport {
-    var scores: [GroupScores] = []
-    for part in groups.cut(into: together) {
-      scores += try meta.evaluate(part)
-      progress(scores.count, groups.count)
+  /// One line.
+  public var description: String {
+    switch self {
+    case .memory(let needed):
+      "--memory: at least \((needed + (1 << 20) - 1) >> 20) MiB are needed"
+    case .retention(let contexts, let tasks):
+      "--retention \(contexts): \(tasks) tasks do not make a group of \(contexts)"
+    case .noOtherContext:
+      "--irrelevant-context: no other context for every task: more than half share one"
     }
-    var plain: [Double] = []
+  }
+}
+
+/// Evaluates an adapter on tasks, several in one sweep over the weights, within a memory budget.
+///
+/// Typical flow:
+///
+///     let evaluator = Evaluator(weights: weights, adapter: adapter, …)
+///     let report = try evaluator.run(groups, options: .init(irrelevantContext: true))
+public struct Evaluator {
+  /// The base weights.
+  public let weights: LlamaWeights<Float>
+  /// The adapter, φ.
+  public let adapter: AdapterTensors<Float>
+  /// The inner step.
+  public let configuration: MetaConfiguration
+  /// Threads.
+  public let workers: Workers
+  /// The memory to use, bytes.
+  public let budget: Int
+  /// Sets up inner rates that were learned.
+  public var readRates: (InnerRates<Float>) throws -> Void = { _ in }
+
+  /// An evaluator of `adapter` whose inner steps are those of `configuration`.
+  public init(
+    weights: LlamaWeights<Float>, adapter: AdapterTensors<Float>, configuration: MetaConfiguration,
+    workers: Workers, budget: Int
+  ) {
+    var configuration = configuration
+    // No outer gradient is taken.
+    configuration.outer = .lora
+    configuration.order = .first
+    configuration.target = .gold
+    self.weights = weights
+    self.adapter = adapter
+    self.configuration = configuration
+    self.workers = workers
+    self.budget = budget
+  }
+
+  /// The report of `groups`, and of plain `texts` where there are any.
+  ///
+  /// `progress` is called with what is being done, and how much of it is done, of all. Throws
+  /// ``EvaluationError`` where the options cannot be met, ``WeightError`` where a base weight cannot
+  /// be read.
+  public func run(
+    _ groups: [TaskGroup], texts: [[Int32]] = [], options: EvaluationOptions = .init(),
+    progress: (_ what: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+  ) throws -> EvaluationReport {
+    let tasks = groups.reduce(0) { $0 + $1.triplets.count }
+    for size in options.retention where size > tasks {
+      throw EvaluationError.retention(contexts: size, tasks: tasks)
+    }
+    let others = options.irrelevantContext ? groups.withOtherContexts(seed: options.seed) : nil
+    if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
+    let arena = Arena()
+    let (meta, together) = try meta(
+      groups, textRows: texts.map(\.count).max() ?? 0, prompts: true, options.reader, arena)
+    var scores: [GroupScores] = []
+    for range in groups.indices.cut(into: together) {
+      scores += try meta.evaluate(
+        Array(groups[range]), reader: options.reader,
+        contextsOf: others.map { Array($0[range]) })
+      progress("evaluating", scores.count, groups.count)
+    }
+    var report = EvaluationReport(
+      scores, contextsPerUpdate: groups.first?.triplets.count ?? 1)
+    report.plainText = try plainText(meta, texts, progress)
+    if !options.retention.isEmpty {
+      report.retention = try options.retention.map {
+        // One context in a model is what FT is already.
+        if $0 == 1, report.contextsPerUpdate == 1 {
+          return Retention(
+            contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
+        }
+        return try retention(of: groups, contexts: $0, options, progress)
+      }
+    }
+    return report
+  }
+
+  private func plainText(
+    _ meta: MetaGradient<Float>, _ texts: [[Int32]], _ progress: (String, Int, Int) -> Void
+  ) throws -> Estimate? {
+    var losses: [Double] = []
     for text in texts {
       let row = try meta.score(texts: [text])[0].map(\.negativeLogLikelihood)
-      plain.append(row.reduce(0, +) / Double(row.count))
+      losses.append(row.reduce(0, +) / Double(row.count))
+      progress("plain text", losses.count, texts.count)
     }
-    return EvaluationReport(
-      groups: groups.count, contextsPerUpdate: groups.first?.triplets.count ?? 1,
-      nc: FormReport(scores.map(\.unprompted)), prompt: FormReport(scores.map(\.prompted)),
-      ft: FormReport(scores.map(\.adapted)), innerLoss: Estimate(scores.map(\.innerLoss)),
-      innerLossAfter: Estimate(scores.map(\.innerLossAfter)),
-      plainText: plain.isEmpty ? nil : Estimate(plain))
+    return losses.isEmpty ? nil : Estimate(losses)
+  }
+
+  private func retention(
+    of groups: [TaskGroup], contexts: Int, _ options: EvaluationOptions,
+    _ progress: (String, Int, Int) -> Void
+  ) throws -> Retention {
+    let groups = groups.regrouped(into: contexts, seed: options.seed)
+    let arena = Arena()
+    let (meta, together) = try meta(groups, textRows: 0, prompts: false, options.reader, arena)
+    let ways = contexts == 1 ? [false] : [false, true]
+    var scores = ways.map { _ in [ResponseScore]() }
+    for range in groups.indices.cut(into: together) {
+      for (way, oneByOne) in ways.enumerated() {
+        scores[way] += try meta.evaluateRetention(
+          Array(groups[range]), oneByOne: oneByOne, reader: options.reader)
+      }
+      progress("retention of \(contexts)", range.upperBound, groups.count)
+    }
+    let batched = FormReport(scores[0])
+    return Retention(
+      contexts: contexts, groups: groups.count, batched: batched,
+      sequential: ways.count == 1 ? batched : FormReport(scores[1]))
+  }
+
+  /// What evaluates `groups`, and how many of them at once.
+  private func meta(
+    _ groups: [TaskGroup], textRows: Int, prompts: Bool, _ reader: AnswerReader?, _ arena: Arena
+  ) throws -> (meta: MetaGradient<Float>, together: Int) {
+    let planner = MemoryPlanner(
+      weights: weights, layout: adapter.layout, configuration: configuration, groups: groups,
+      textRows: textRows, prompts: prompts, workers: workers, trains: false,
+      answerTokens: reader?.end.maximum ?? 0)
+    let (plan, fits) = planner.best(budget: budget, batchSize: 32)
+    guard fits else { throw EvaluationError.memory(needed: plan.total) }
+    let meta = MetaGradient(
+      weights: weights, adapter: adapter, configuration: configuration,
+      limits: plan.limits, policy: plan.keep, workers: workers, arena: arena)
+    try readRates(meta.rates)
+    return (meta, plan.together)
+  }
+}
+
+extension Range<Int> {
+  /// Parts of at most `size`, in order.
+  fileprivate func cut(into size: Int) -> [Range<Int>] {
+    stride(from: lowerBound, to: upperBound, by: size).map {
+      $0..<Swift.min($0 + size, upperBound)
+    }
   }
 }

@@ -29,12 +29,15 @@ public struct MemoryPlanner {
   public let trains: Bool
   /// What the process takes besides, bytes.
   public let floor: Int
+  /// The most tokens of greedy answers; 0 where none are decoded.
+  public let answerTokens: Int
 
   /// All values.
   public init(
     weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
     groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, trains: Bool,
-    floor: Int? = nil
+    floor: Int? = nil,
+    answerTokens: Int = 0
   ) {
     self.weights = weights
     self.layout = layout
@@ -45,6 +48,7 @@ public struct MemoryPlanner {
     self.workers = workers
     self.trains = trains
     self.floor = floor ?? Self.measuredFloor(workers: workers)
+    self.answerTokens = answerTokens
   }
 
   /// What this process takes now, with the buffers that the linear-algebra library makes for each
@@ -73,7 +77,7 @@ public struct MemoryPlanner {
         textRows: textRows)
       : MetaLimits(
         covering: groups, together: together, prompts: prompts, logitRows: logitRows,
-        textRows: textRows)
+        textRows: textRows, answerTokens: answerTokens)
   }
 
   /// What a choice takes.

@@ -1,11 +1,14 @@
 public import Llama
 import Operations
+public import Text
 public import Weights
 
 /// What a model says of the responses of some queries.
 public struct ResponseScore: Sendable, Equatable {
   /// By query: one prediction a token of the response.
   public var predictions: [[Prediction]]
+  /// By query: how well the greedy answer matches, where answers were decoded.
+  public var answers: [AnswerScore]?
 
   /// The mean over queries of the mean over tokens of −log P, nats.
   public var meanNLL: Double { mean { $0.map(\.negativeLogLikelihood) } }
@@ -15,13 +18,13 @@ public struct ResponseScore: Sendable, Equatable {
   public var exactMatch: Double {
     mean { [$0.allSatisfy(\.isGreedy) ? 1 : 0] }
   }
+  /// The share of queries whose greedy answer is an accepted one.
+  public var answerExactMatch: Double? { answers.map { Estimate($0.map(\.exactMatch)).mean } }
+  /// The mean F1 of greedy answers.
+  public var answerF1: Double? { answers.map { Estimate($0.map(\.f1)).mean } }
 
   private func mean(_ values: ([Prediction]) -> [Double]) -> Double {
-    let means = predictions.map { row in
-      let row = values(row)
-      return row.reduce(0, +) / Double(max(row.count, 1))
-    }
-    return means.reduce(0, +) / Double(max(means.count, 1))
+    Estimate(predictions.map { Estimate(values($0)).mean }).mean
   }
 }
 
@@ -33,6 +36,8 @@ public struct GroupScores: Sendable {
   public var prompted: ResponseScore
   /// FT: P_θ′(a | q).
   public var adapted: ResponseScore
+  /// FT after an inner step on other tasks' contexts, where it was asked for.
+  public var irrelevant: ResponseScore?
   /// Mean loss of the contexts before and after the inner step.
   public var innerLoss: Double
   /// After the inner step.
@@ -42,23 +47,104 @@ public struct GroupScores: Sendable {
 extension MetaGradient {
   /// NC, Prompt and FT of `groups`, each group with its own inner step (paper §4).
   ///
-  /// Throws ``WeightError`` where a base weight cannot be read.
-  public func evaluate(_ groups: [TaskGroup]) throws(WeightError) -> [GroupScores] {
-    let innerPlan = GroupedBatch(contextsOf: groups)
-    let innerLosses = try adapt(innerPlan)
-    let queries = GroupedBatch(queriesOf: groups, target: .gold, weight: 1)
-    let adapted = try score(queries, adaptedParameters(for: queries))
+  /// Greedy answers are decoded where there is a `reader` and the limits have cached tokens. With
+  /// `others`, FT is repeated after inner steps on their contexts, group by group. Throws
+  /// ``WeightError`` where a base weight cannot be read.
+  public func evaluate(
+    _ groups: [TaskGroup], reader: AnswerReader? = nil, contextsOf others: [TaskGroup]? = nil
+  ) throws(WeightError) -> [GroupScores] {
+    let contexts = GroupedBatch(contextsOf: groups)
+    let innerLosses = try adapt(contexts)
+    let asked = try ask(
+      groups, [(.bare, true), (.bare, false), (.prompted, false)], reader: reader)
     let after =
-      try innerPlan.batch.count <= limits.outerRows
-      ? score(innerPlan, adaptedParameters(for: innerPlan)) : []
-    let unprompted = try score(queries, unadaptedParameters(rows: queries.batch.count))
-    let prompts = GroupedBatch(promptsOf: groups, weight: 1)
-    let prompted = try score(prompts, unadaptedParameters(rows: prompts.batch.count))
+      try contexts.batch.count <= limits.outerRows
+      ? score(contexts, adaptedParameters(for: contexts)) : []
+    var irrelevant: [ResponseScore]?
+    if let others {
+      try adapt(GroupedBatch(contextsOf: others))
+      irrelevant = try ask(groups, [(.bare, true)], reader: reader)[0]
+    }
     return groups.indices.map { index in
       GroupScores(
-        unprompted: unprompted[index], prompted: prompted[index], adapted: adapted[index],
-        innerLoss: innerLosses[index],
+        unprompted: asked[1][index], prompted: asked[2][index], adapted: asked[0][index],
+        irrelevant: irrelevant?[index], innerLoss: innerLosses[index],
         innerLossAfter: after.isEmpty ? .nan : after[index].meanNLL)
+    }
+  }
+
+  /// FT of `groups`, which have as many contexts each, after one update on the mean of a group's
+  /// contexts or, where `oneByOne`, an update on each in turn (paper §5.4).
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
+  public func evaluateRetention(
+    _ groups: [TaskGroup], oneByOne: Bool, reader: AnswerReader? = nil
+  ) throws(WeightError) -> [ResponseScore] {
+    if oneByOne {
+      for place in groups.first?.triplets.indices ?? 0..<0 {
+        let contexts = groups.map { TaskGroup([$0.triplets[place]]) }
+        try adapt(GroupedBatch(contextsOf: contexts), isLater: place > 0)
+      }
+    } else {
+      try adapt(GroupedBatch(contextsOf: groups))
+    }
+    return try ask(groups, [(.bare, true)], reader: reader)[0]
+  }
+
+  private enum Form { case bare, prompted }
+
+  /// Asks every query in each of `rounds`: in its form, of θ′ of its group where adapted, else of θ.
+  private func ask(
+    _ groups: [TaskGroup], _ rounds: [(form: Form, isAdapted: Bool)], reader: AnswerReader?
+  ) throws(WeightError) -> [[ResponseScore]] {
+    let triplets = groups.flatMap(\.triplets)
+    let owners = groups.enumerated().flatMap { index, group in group.triplets.map { _ in index } }
+    func parameters(_ batch: TokenBatch) -> ParameterChange<S> {
+      adaptedParameters(
+        for: batch.spans {
+          rounds[$0 / triplets.count].isAdapted ? owners[$0 % triplets.count] : nil
+        })
+    }
+    let questions = rounds.map { round in
+      triplets.map { $0.question(prompted: round.form == .prompted) }
+    }
+    var rows: [[ResponseScore]] = []
+    if let reader, let cache {
+      let answers = try outer.answer(
+        questions, end: reader.end, cache: cache, parameters: parameters)
+      rows = answers.map { answers in
+        zip(answers, triplets).map {
+          ResponseScore(predictions: [$0.predictions], answers: [reader.score($0.greedy, $1)])
+        }
+      }
+    } else {
+      for (round, questions) in questions.enumerated() {
+        var batch = TokenBatch()
+        for (index, question) in questions.enumerated() {
+          batch.append(
+            question.prompt + question.response, predicted: question.response.count,
+            sequence: round * triplets.count + index)
+        }
+        outer.begin(batch, parameters: parameters(batch))
+        try outer.forward()
+        let predictions = try outer.score()
+        rows.append(
+          batch.lossRanges.map { ResponseScore(predictions: [Array(predictions[$0])]) })
+      }
+    }
+    return rows.map { Self.joined($0, owners: owners, count: groups.count) }
+  }
+
+  /// The scores of single queries put together by their group.
+  private static func joined(
+    _ scores: [ResponseScore], owners: [Int], count: Int
+  ) -> [ResponseScore] {
+    let byOwner = Dictionary(grouping: zip(owners, scores), by: \.0)
+    return (0..<count).map { owner in
+      let own = (byOwner[owner] ?? []).map(\.1)
+      return ResponseScore(
+        predictions: own.flatMap(\.predictions),
+        answers: own.allSatisfy { $0.answers != nil } ? own.flatMap { $0.answers ?? [] } : nil)
     }
   }
 
@@ -85,5 +171,25 @@ extension MetaGradient {
     try outer.forward()
     let predictions = try outer.score()
     return batch.lossRanges.map { Array(predictions[$0]) }
+  }
+}
+
+extension TokenBatch {
+  /// The rows and scored rows of sequences of one group (or none) that lie side by side.
+  fileprivate func spans(
+    group: (_ sequence: Int) -> Int?
+  ) -> [(group: Int?, rows: Range<Int>, scored: Range<Int>)] {
+    var spans: [(group: Int?, rows: Range<Int>, scored: Range<Int>)] = []
+    for (place, sequence) in sequences.enumerated() {
+      let (rows, scored) = (segments[place], lossRanges[place])
+      let owner = group(sequence)
+      if let last = spans.last, last.group == owner {
+        spans[spans.count - 1].rows = last.rows.lowerBound..<rows.upperBound
+        spans[spans.count - 1].scored = last.scored.lowerBound..<scored.upperBound
+      } else {
+        spans.append((owner, rows, scored))
+      }
+    }
+    return spans
   }
 }

@@ -18,10 +18,13 @@ public struct MetaLimits: Sendable {
   public var sequence: Int
   /// Scored rows whose logits are in memory at once.
   public var logitRows: Int
+  /// Tokens of the key-value cache that answers are decoded with; 0 where none are.
+  public var cachedTokens: Int
 
   /// All sizes.
   public init(
-    groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int
+    groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
+    cachedTokens: Int = 0
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -29,6 +32,7 @@ public struct MetaLimits: Sendable {
     self.scoredRows = scoredRows
     self.sequence = sequence
     self.logitRows = logitRows
+    self.cachedTokens = cachedTokens
   }
 }
 
@@ -74,7 +78,8 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   let teacherRows: Matrix<S>?
   let innerFactors: FactorStore<S>?
   let outerFactors: FactorStore<S>?
-
+  /// What answers are decoded with.
+  let cache: KeyValueCache<S>?
   let teacherWeights: LlamaWeights<S>
 
   /// Buffers for `limits` from `arena`.
@@ -129,6 +134,11 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     outerFactors =
       full && (second || configuration.learnsInnerRates)
       ? store(limits.outerRows, limits.scoredRows) : nil
+    cache =
+      limits.cachedTokens == 0
+      ? nil
+      : KeyValueCache(
+        architecture: weights.architecture, tokens: limits.cachedTokens, arena: arena)
   }
 
   var layers: Int { engine.weights.architecture.numHiddenLayers }
@@ -181,28 +191,41 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
 
   // MARK: The inner step
 
-  /// Takes the inner steps of every group. Returns each group's loss before the first.
-  func adapt(_ plan: GroupedBatch) throws(WeightError) -> [Double] {
+  /// Takes the inner steps of every group, from θ or, where `isLater`, from where the last ones
+  /// ended. Returns each group's loss before the first.
+  @discardableResult
+  func adapt(_ plan: GroupedBatch, isLater: Bool = false) throws(WeightError) -> [Double] {
     var first: [Double] = []
+    if isLater, innerFactors == nil {
+      for index in plan.groups.indices {
+        directions[0][index].flat.copy(from: adapted[configuration.innerSteps - 1][index].flat)
+      }
+    }
     for step in 0..<configuration.innerSteps {
-      inner.begin(plan.batch, parameters: innerParameters(plan, step: step))
+      inner.begin(plan.batch, parameters: innerParameters(plan, step: step, isLater: isLater))
       try timed(.innerForward) { () throws(WeightError) in try inner.forward() }
+      innerFactors?.begin(groups: plan.groups, isLater: isLater)
       try timed(.innerBackward) { () throws(WeightError) in
-        try inner.backward(into: innerCollector(plan, step: step))
+        try inner.backward(into: innerCollector(plan, step: step, isLater: isLater))
       }
       if step == 0 { first = plan.losses(inner) }
     }
     return first
   }
 
-  private func innerCollector(_ plan: GroupedBatch, step: Int) -> GradientCollector<S> {
-    if let innerFactors {
-      innerFactors.begin(groups: plan.groups)
-      return GradientCollector(factors: innerFactors)
-    }
+  /// The adapter that `step` starts from. Where it starts after an earlier update that is kept among
+  /// the directions, which only the outer gradient needs.
+  private func start(_ index: Int, step: Int, isLater: Bool) -> AdapterTensors<S> {
+    step > 0 ? adapted[step - 1][index] : isLater ? directions[0][index] : adapter
+  }
+
+  private func innerCollector(
+    _ plan: GroupedBatch, step: Int, isLater: Bool
+  ) -> GradientCollector<S> {
+    if let innerFactors { return GradientCollector(factors: innerFactors) }
     return GradientCollector(
       adapters: plan.groups.enumerated().map { index, group in
-        let start = step == 0 ? adapter : adapted[step - 1][index]
+        let start = start(index, step: step, isLater: isLater)
         let result = adapted[step][index]
         engine.workers.split(result.flat.count, grain: 1024) { part, _ in
           result.flat.columns(part).copy(from: start.flat.columns(part))
@@ -221,11 +244,14 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       })
   }
 
-  func innerParameters(_ plan: GroupedBatch, step: Int) -> ParameterChange<S> {
-    guard step > 0 else { return unadaptedParameters(rows: plan.batch.count) }
+  func innerParameters(
+    _ plan: GroupedBatch, step: Int, isLater: Bool = false
+  ) -> ParameterChange<S> {
+    if step == 0, !isLater { return unadaptedParameters(rows: plan.batch.count) }
+    if innerFactors != nil { return adaptedParameters(for: plan) }
     var change = ParameterChange<S>(layers: layers)
     for (index, group) in plan.groups.enumerated() {
-      change.add(adapted[step - 1][index], rows: group.rows)
+      change.add(start(index, step: step, isLater: isLater), rows: group.rows)
     }
     return change
   }
@@ -238,17 +264,26 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
 
   /// θ′ of every group, for the rows that `plan` asks of it.
   func adaptedParameters(for plan: GroupedBatch) -> ParameterChange<S> {
+    adaptedParameters(for: plan.groups.enumerated().map { ($0, $1.rows, $1.scored) })
+  }
+
+  /// θ′ of a group, or θ, for consecutive rows and scored rows.
+  func adaptedParameters(
+    for spans: [(group: Int?, rows: Range<Int>, scored: Range<Int>)]
+  ) -> ParameterChange<S> {
     guard let innerFactors else {
       var change = ParameterChange<S>(layers: layers)
-      for (index, group) in plan.groups.enumerated() {
-        change.add(adapted[configuration.innerSteps - 1][index], rows: group.rows)
+      for span in spans {
+        let tensors = span.group.map { adapted[configuration.innerSteps - 1][$0] } ?? adapter
+        change.add(tensors, rows: span.rows)
       }
       return change
     }
-    var change = unadaptedParameters(rows: plan.batch.count)
-    for (index, group) in plan.groups.enumerated() {
+    var change = unadaptedParameters(rows: spans.last?.rows.upperBound ?? 0)
+    for span in spans {
+      guard let group = span.group else { continue }
       innerFactors.add(
-        to: &change, group: index, rows: group.rows, scored: group.scored
+        to: &change, group: group, rows: span.rows, scored: span.scored
       ) { -rates.rate(of: $0) }
     }
     return change

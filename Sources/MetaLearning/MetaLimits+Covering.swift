@@ -1,10 +1,12 @@
+import Llama
 public import Text
 
 extension MetaLimits {
   /// Limits that hold for any `together` of `groups` in one sweep, with their Prompt forms where
-  /// `prompts`, and other texts of up to `textRows` rows.
+  /// `prompts`, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`.
   public init(
-    covering groups: [TaskGroup], together: Int, prompts: Bool, logitRows: Int, textRows: Int = 0
+    covering groups: [TaskGroup], together: Int, prompts: Bool, logitRows: Int, textRows: Int = 0,
+    answerTokens: Int = 0
   ) {
     func most(_ count: (TaskGroup) -> Int) -> Int {
       groups.map(count).sorted(by: >).prefix(together).reduce(0, +)
@@ -17,8 +19,22 @@ extension MetaLimits {
     let outer = max(most(\.outerRows), prompts ? most(\.promptedRows) : 0, textRows)
     self.init(
       groups: together, innerRows: inner, outerRows: max(outer, prompts ? inner : 0),
-      scoredRows: most(\.responseTokens), sequence: max(longest, textRows + 1),
-      logitRows: min(logitRows, max(inner, outer)))
+      scoredRows: most(\.responseTokens), sequence: max(longest + answerTokens, textRows + 1),
+      logitRows: min(logitRows, max(inner, outer)),
+      cachedTokens: answerTokens == 0
+        ? 0 : most { $0.cachedTokens(prompts: prompts, maximum: answerTokens) })
+  }
+}
+
+extension TaskGroup {
+  /// Tokens that a key-value cache holds of the queries with answers of at most `maximum` tokens: in
+  /// FT, and where `prompts` also in NC and in Prompt form.
+  func cachedTokens(prompts: Bool, maximum: Int) -> Int {
+    triplets.reduce(0) {
+      let bare = $1.question(prompted: false).cachedTokens(maximum: maximum)
+      return $0 + bare
+        + (prompts ? bare + $1.question(prompted: true).cachedTokens(maximum: maximum) : 0)
+    }
   }
 
   /// Limits for sweeps of up to `together` of `groups` that ``pack(_:prompts:)`` puts together:
@@ -71,6 +87,6 @@ extension TaskGroup.Triplet {
   public init(_ task: TokenizedTask) {
     self.init(
       context: task.context, query: task.query, response: task.response,
-      separator: task.separator)
+      separator: task.separator, answers: task.answers)
   }
 }

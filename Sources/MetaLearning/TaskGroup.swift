@@ -12,13 +12,19 @@ public struct TaskGroup: Sendable {
     public var response: [Int32]
     /// What joins context and query in Prompt form.
     public var separator: [Int32]
+    /// Every answer that counts as right, in words; none where the task has no text.
+    public var answers: [String]
 
     /// All parts.
-    public init(context: [Int32], query: [Int32], response: [Int32], separator: [Int32]) {
+    public init(
+      context: [Int32], query: [Int32], response: [Int32], separator: [Int32],
+      answers: [String] = []
+    ) {
       self.context = context
       self.query = query
       self.response = response
       self.separator = separator
+      self.answers = answers
     }
 
     /// q ⊕ a.

@@ -10,6 +10,8 @@ public struct MetaTask: Codable, Equatable, Sendable {
   public var query: String?
   /// a.
   public var response: String?
+  /// Every answer that counts as right, where there are others than the response.
+  public var answers: [String]?
   /// c in token ids.
   public var contextIds: [Int32]?
   /// q in token ids.
@@ -20,7 +22,7 @@ public struct MetaTask: Codable, Equatable, Sendable {
   public var separatorIds: [Int32]?
 
   enum CodingKeys: String, CodingKey {
-    case context, query, response
+    case context, query, response, answers
     case contextIds = "context_ids"
     case queryIds = "query_ids"
     case responseIds = "response_ids"
@@ -44,6 +46,7 @@ public struct MetaTask: Codable, Equatable, Sendable {
     context = try row.decodeIfPresent(String.self, forKey: .context)
     query = try row.decodeIfPresent(String.self, forKey: .query)
     response = try row.decodeIfPresent(String.self, forKey: .response)
+    answers = try row.decodeIfPresent([String].self, forKey: .answers)
     contextIds = try ids(.contextIds)
     queryIds = try ids(.queryIds)
     responseIds = try ids(.responseIds)
@@ -51,10 +54,11 @@ public struct MetaTask: Codable, Equatable, Sendable {
   }
 
   /// A task in text.
-  public init(context: String, query: String, response: String) {
+  public init(context: String, query: String, response: String, answers: [String]? = nil) {
     self.context = context
     self.query = query
     self.response = response
+    self.answers = answers
   }
 }
 
@@ -68,6 +72,8 @@ public struct TokenizedTask: Equatable, Sendable {
   public var response: [Int32]
   /// What joins context and query in Prompt form.
   public var separator: [Int32]
+  /// Every answer that counts as right, in words: the row's own, or its response where that is text.
+  public var answers: [String]
 }
 
 /// Tasks of a file, in token ids.
@@ -122,7 +128,7 @@ public enum TaskFile {
           context: try ids("context", row.context, row.contextIds, least: 2),
           query: try ids("query", row.query, row.queryIds, least: 1),
           response: try ids("response", row.response, row.responseIds, least: 1),
-          separator: joint))
+          separator: joint, answers: row.answers ?? row.response.map { [$0] } ?? []))
     }
     guard !tasks.isEmpty else { throw JSONLines.Failure(path: path, line: 0, "holds no task") }
     return tasks

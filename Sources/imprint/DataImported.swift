@@ -6,8 +6,9 @@ struct SQuADData: ParsableCommand {
     commandName: "squad",
     abstract: "Questions about paragraphs, from SQuAD's JSON (v1.1 or v2.0).",
     discussion: """
-      Takes each question's first answer. What has none, or one that is not in its paragraph, is \
-      left out and counted.
+      Takes each question's first answer as the response; all of them count as right where \
+      answers are evaluated. What has none, or one that is not in its paragraph, is left out and \
+      counted.
 
       Example: imprint data squad train-v1.1.json --out squad-train.jsonl
       """)
@@ -24,13 +25,19 @@ struct SQuADData: ParsableCommand {
   @Option(help: "The most tasks, from the start.")
   var limit: Int?
 
+  @Flag(
+    help: "End every response with a line feed, so that a model learns where its answer ends.")
+  var lineFeed = false
+
   func validate() throws {
     try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
   }
 
   func run() throws {
     try reportingErrors {
-      let report = try SQuAD(longestContext: longestContext, limit: limit).convert(file, to: out)
+      let report = try SQuAD(
+        longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : ""
+      ).convert(file, to: out)
       note("\(out): \(report.line())\n")
     }
   }

@@ -12,9 +12,12 @@ struct Evaluate: ParsableCommand {
     abstract: "Compare no context, the context in the prompt, and one gradient step on it.",
     discussion: """
       NC: the query alone. Prompt: context and query. FT: the query after the inner step on the \
-      context. Without --adapter the base model is evaluated with a fresh adapter.
+      context. Without --adapter the base model is evaluated with a fresh adapter. Exact match is of \
+      the response token by token; answer exact match and F1 are of greedy answers in words, as \
+      SQuAD's script counts them, and need a tokenizer. Docs/experiments.md describes the report.
 
-      Example: imprint evaluate --model smollm2.imprint --adapter RUN --data test.jsonl
+      Example: imprint evaluate --model smollm2.imprint --adapter RUN --data test.jsonl \
+      --irrelevant-context --retention 1,4,16
       """)
 
   @Option(help: "The weight file.")
@@ -43,6 +46,24 @@ struct Evaluate: ParsableCommand {
   @Option(help: "What joins context and query in Prompt form.")
   var separator: String?
 
+  @Flag(help: "Do not decode greedy answers: no answer exact match and F1.")
+  var noAnswers = false
+
+  @Option(help: "The most tokens of a greedy answer, or as many as its response has.")
+  var maxAnswerTokens = 16
+
+  @Flag(help: "Repeat FT after a step on another task's context.")
+  var irrelevantContext = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Repeat FT on random groups of these many contexts: one update on all of them, and an update on each in turn.",
+      valueName: "K,K,…"))
+  var retention: ContextCounts?
+
+  @Option(help: "Decides which other context a task meets, and the groups of --retention.")
+  var seed: UInt64 = 0
+
   @Option(help: "Memory to use, for example 512MiB or 25%.")
   var memory = ByteCount(bytes: 1 << 30)
 
@@ -53,6 +74,9 @@ struct Evaluate: ParsableCommand {
     help: "Write the report as JSON to this file ('-' for standard output instead of the table).")
   var json: String?
 
+  @Option(help: "Write the tables in Markdown to this file.")
+  var markdown: String?
+
   @Flag(name: .shortAndLong, help: "Print nothing but the result.")
   var quiet = false
 
@@ -61,6 +85,7 @@ struct Evaluate: ParsableCommand {
     if let contextsPerUpdate, contextsPerUpdate < 1 {
       throw ValidationError("--contexts-per-update must be positive.")
     }
+    if maxAnswerTokens < 1 { throw ValidationError("--max-answer-tokens must be positive.") }
   }
 
   func run() throws {
@@ -83,30 +108,32 @@ struct Evaluate: ParsableCommand {
       let source = try isFull ? nil : adapter.map { try AdapterFile(path: $0) }
       let layout = AdapterLayout(
         source?.configuration ?? AdapterConfiguration(), architecture: session.architecture)
-      var configuration = method.configuration(run?.training.meta)
-      configuration.outer = .lora
-      configuration.order = .first
-      configuration.target = .gold
-      let planner = MemoryPlanner(
-        weights: session.weights, layout: layout, configuration: configuration, groups: groups,
-        textRows: texts?.map(\.count).max() ?? 0, prompts: true, workers: session.workers,
-        trains: false)
-      let (plan, fits) = planner.best(budget: memory.bytes, batchSize: 16)
-      guard fits else {
-        throw Problem("--memory: at least \(mebibytes(plan.total)) are needed")
-      }
       let arena = Arena()
       let tensors = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
       if let source { try source.read(into: tensors) } else { tensors.initialize(seed: 0) }
-      let meta = MetaGradient(
-        weights: session.weights, adapter: tensors, configuration: configuration,
-        limits: plan.limits, policy: .lean,
-        workers: session.workers, arena: arena)
-      if let adapter { try RunFolder(path: adapter).readInnerRates(into: meta.rates) }
+      let reader = session.tokenizer.flatMap { tokenizer in
+        noAnswers
+          ? nil
+          : AnswerReader(
+            tokenizer: tokenizer, stops: session.architecture.eosTokenIds,
+            maximum: maxAnswerTokens, groups: groups)
+      }
+      var evaluator = Evaluator(
+        weights: session.weights, adapter: tensors,
+        configuration: method.configuration(run?.training.meta), workers: session.workers,
+        budget: memory.bytes)
+      if let adapter {
+        evaluator.readRates = { try RunFolder(path: adapter).readInnerRates(into: $0) }
+      }
       var line = ProgressLine(quiet: quiet)
-      let report = try Evaluation.run(
-        meta, groups: groups, texts: texts ?? [], together: plan.together
-      ) { done, total in line.show("evaluating \(done) of \(total)", matters: done == total) }
+      let report = try evaluator.run(
+        groups, texts: texts ?? [],
+        options: EvaluationOptions(
+          irrelevantContext: irrelevantContext, retention: retention?.counts ?? [], seed: seed,
+          reader: reader)
+      ) { what, done, total in
+        line.show("\(what): \(done) of \(total)", matters: done == total)
+      }
       line.finish()
       try write(report)
     }
@@ -116,54 +143,32 @@ struct Evaluate: ParsableCommand {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let text = try encoder.encode(report)
+    let table = EvaluationTable(report)
+    if let markdown { try writeFile(markdown, Array(table.markdown.utf8)) }
     if json == "-" {
       print(String(decoding: text, as: UTF8.self))
       return
     }
-    if let json {
-      do {
-        try text.write(to: URL(filePath: json), options: .atomic)
-      } catch {
-        throw Problem("\(json): cannot be written")
-      }
-    }
-    print(EvaluationTable.text([("", report)]))
+    if let json { try writeFile(json, Array(text) + [0x0a]) }
+    print(table.text)
+  }
+
+  private func writeFile(_ path: String, _ bytes: [UInt8]) throws {
+    let file = try AtomicFile(path: path)
+    try file.append(bytes)
+    try file.commit()
   }
 }
 
-/// The table that users see.
-enum EvaluationTable {
-  static func text(_ reports: [(name: String, report: EvaluationReport)]) -> String {
-    func percent(_ estimate: Estimate) -> String {
-      String(format: "%5.1f ± %4.1f %%", 100 * estimate.mean, 100 * estimate.standardError)
-    }
-    func number(_ estimate: Estimate) -> String {
-      String(format: "%6.3f ± %5.3f", estimate.mean, estimate.standardError)
-    }
-    var lines: [String] = []
-    for (name, report) in reports {
-      if !name.isEmpty { lines.append(name) }
-      lines.append("form     exact match       token accuracy    NLL (nats)")
-      for (form, row) in [("NC", report.nc), ("Prompt", report.prompt), ("FT", report.ft)] {
-        lines.append(
-          form.padding(toLength: 7, withPad: " ", startingAt: 0) + "  "
-            + percent(row.exactMatch) + "    " + percent(row.tokenAccuracy) + "    "
-            + number(row.nll))
-      }
-      var tail = "\(report.groups) tasks"
-      if report.contextsPerUpdate > 1 {
-        tail = "\(report.groups) groups of \(report.contextsPerUpdate) contexts"
-      }
-      tail += String(
-        format: "; context NLL %.3f before the step, %.3f after", report.innerLoss.mean,
-        report.innerLossAfter.mean)
-      if let plain = report.plainText { tail += "; plain text NLL " + number(plain).trimmed }
-      lines.append(tail)
-    }
-    return lines.joined(separator: "\n")
-  }
-}
+/// Numbers of contexts as users write them: `1,4,16`.
+struct ContextCounts: ExpressibleByArgument {
+  let counts: [Int]
 
-extension String {
-  fileprivate var trimmed: String { trimmingCharacters(in: .whitespaces) }
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    counts = parts.compactMap { Int($0) }
+    guard counts.count == parts.count, counts.allSatisfy({ (1...4096).contains($0) }) else {
+      return nil
+    }
+  }
 }

@@ -3,17 +3,20 @@ import Foundation
 /// Questions about paragraphs, from the JSON of SQuAD v1.1 or v2.0.
 ///
 /// Source of the format: Rajpurkar et al. 2016 and 2018. A task is the paragraph, `Question: …` and
-/// `Answer:`, and the first answer.
+/// `Answer:`, and the first answer; where there are several, all of them count as right.
 public struct SQuAD {
   /// Contexts of more characters are left out; nil for none.
   public var longestContext: Int?
   /// Ends after this many tasks; nil for all.
   public var limit: Int?
+  /// What every response ends with: a model that learns it says where its answer ends.
+  public var responseEnd: String
 
-  /// How much to take.
-  public init(longestContext: Int? = nil, limit: Int? = nil) {
+  /// How much to take, and how responses end.
+  public init(longestContext: Int? = nil, limit: Int? = nil, responseEnd: String = "") {
     self.longestContext = longestContext
     self.limit = limit
+    self.responseEnd = responseEnd
   }
 
   /// The largest file that is read: the format is one JSON value, which has to be held as a whole.
@@ -61,7 +64,11 @@ public struct SQuAD {
     if row.isImpossible == true { return .failure(.unanswerable) }
     let context = context.trimmed
     let question = row.question.trimmed
-    guard let answer = row.answers?.first?.text.trimmed, !answer.isEmpty else {
+    var answers: [String] = []
+    for text in (row.answers ?? []).map(\.text.trimmed) where !text.isEmpty {
+      if !answers.contains(text) { answers.append(text) }
+    }
+    guard let answer = answers.first, row.answers?.first?.text.trimmed == answer else {
       return .failure(.noAnswer)
     }
     if context.isEmpty { return .failure(.emptyContext) }
@@ -70,7 +77,8 @@ public struct SQuAD {
     guard context.contains(answer) else { return .failure(.notInContext) }
     return .success(
       MetaTask(
-        context: context, query: "Question: \(question)\nAnswer:", response: " " + answer))
+        context: context, query: "Question: \(question)\nAnswer:",
+        response: " " + answer + responseEnd, answers: answers.count > 1 ? answers : nil))
   }
 
   private struct Document: Decodable {

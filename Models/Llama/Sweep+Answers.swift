@@ -1,0 +1,136 @@
+import Operations
+public import Weights
+
+/// What is asked of a model: a prompt, and the response that is looked for.
+public struct Question: Sendable {
+  /// At least one token.
+  public var prompt: [Int32]
+  /// At least one token.
+  public var response: [Int32]
+
+  /// Both parts.
+  public init(prompt: [Int32], response: [Int32]) {
+    self.prompt = prompt
+    self.response = response
+  }
+}
+
+/// What a model says to a question.
+public struct Answer: Sendable, Equatable {
+  /// One prediction a token of the response that was looked for.
+  public var predictions: [Prediction]
+  /// The greedy continuation of the prompt.
+  public var greedy: [Int32]
+}
+
+/// Where a greedy answer ends.
+public struct AnswerEnd: Sendable {
+  /// Ids that end an answer and are not part of it.
+  public var stops: Set<Int32>
+  /// Ids that end an answer and are part of it.
+  public var closing: Set<Int32>
+  /// The most tokens of an answer, or as many as the response that is looked for has.
+  public var maximum: Int
+
+  /// All values; `maximum` is positive.
+  public init(stops: Set<Int32>, closing: Set<Int32> = [], maximum: Int) {
+    precondition(maximum > 0)
+    self.stops = stops
+    self.closing = closing
+    self.maximum = maximum
+  }
+
+  /// Appends `id` to the answer to `question`, unless it is a stop. Returns whether the answer goes
+  /// on.
+  func extend(_ answer: inout [Int32], by id: Int32, to question: Question) -> Bool {
+    if stops.contains(id) { return false }
+    answer.append(id)
+    return !closing.contains(id) && answer.count < max(maximum, question.response.count)
+  }
+}
+
+extension Sweep {
+  /// Scores the given response of every question and answers it greedily.
+  ///
+  /// One pass over the prompts and responses of a round does both: its keys and values stay in
+  /// `cache`, and where the first tokens of the given response are the likeliest ones, decoding goes
+  /// on behind them. (Leviathan et al. 2023, "Fast inference from transformers via speculative
+  /// decoding", with the given response as the draft.) The answers of all rounds are decoded
+  /// together. `parameters` says what the rows of a batch see; the batch's `sequences` count the
+  /// questions through all rounds. The cache needs the questions' `cachedTokens(maximum:)` together;
+  /// answers end where the model's positions do.
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
+  public func answer(
+    _ rounds: [[Question]], end: AnswerEnd, cache: KeyValueCache<S>,
+    parameters: (TokenBatch) -> ParameterChange<S>
+  ) throws(WeightError) -> [[Answer]] {
+    let questions = rounds.flatMap(\.self)
+    cache.reset(
+      capacities: questions.map {
+        min($0.cachedTokens(maximum: end.maximum), architecture.maxPositionEmbeddings)
+      })
+    var answers: [Answer] = []
+    var pending: [(sequence: Int, ids: [Int32])] = []
+    for round in rounds {
+      for (question, answer) in zip(
+        round,
+        try readRound(round, from: answers.count, cache: cache, parameters: parameters))
+      {
+        let sequence = answers.count
+        var greedy: [Int32] = []
+        let draft = question.response.prefix(answer.agreed) + (answer.other.map { [$0] } ?? [])
+        let goesOn = draft.allSatisfy { end.extend(&greedy, by: $0, to: question) }
+        answers.append(Answer(predictions: answer.predictions, greedy: greedy))
+        // The last token of the answer is the first that the cache does not count.
+        guard goesOn, let last = greedy.last else { continue }
+        cache.advance(sequence, by: question.prompt.count + greedy.count - 1)
+        if cache.hasRoom(sequence) { pending.append((sequence, [last])) }
+      }
+    }
+    try decode(pending, cache: cache, parameters: parameters) { sequence, logits in
+      let id = Sampling.likeliest(logits)
+      return end.extend(&answers[sequence].greedy, by: id, to: questions[sequence]) ? id : nil
+    }
+    var next = 0
+    return rounds.map { round in
+      defer { next += round.count }
+      return Array(answers[next..<next + round.count])
+    }
+  }
+
+  /// Scores the responses of a round whose first sequence is `first`, leaving keys and values in the
+  /// cache. Returns the predictions, how many tokens greedy decoding agrees with, and the one that it
+  /// has instead of the next.
+  private func readRound(
+    _ questions: [Question], from first: Int, cache: KeyValueCache<S>,
+    parameters: (TokenBatch) -> ParameterChange<S>
+  ) throws(WeightError) -> [(predictions: [Prediction], agreed: Int, other: Int32?)] {
+    var batch = TokenBatch()
+    for (index, question) in questions.enumerated() {
+      batch.append(
+        question.prompt + question.response, predicted: question.response.count,
+        sequence: first + index)
+    }
+    begin(batch, parameters: parameters(batch))
+    self.cache = cache
+    defer { self.cache = nil }
+    try forward()
+    var misses: [Int: Int32] = [:]
+    let predictions = try headScore { row, isGreedy, logits in
+      if !isGreedy { misses[row] = Sampling.likeliest(logits) }
+    }
+    return batch.lossRanges.map { rows in
+      let miss = rows.first { misses[$0] != nil }
+      return (
+        Array(predictions[rows]), (miss ?? rows.upperBound) - rows.lowerBound,
+        miss.flatMap { misses[$0] }
+      )
+    }
+  }
+}
+
+extension Question {
+  /// Tokens that the cache holds of this question and of an answer of at most `maximum` tokens.
+  public func cachedTokens(maximum: Int) -> Int { prompt.count + max(response.count, maximum) }
+}
