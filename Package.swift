@@ -113,7 +113,12 @@ let package = Package(
     test(
       "MetaLearningTests",
       ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
-    test("ToolTests", ["imprint", "imprint-tools", "imprint-bench", "Weights", "Text"]),
+    test(
+      "ToolTests",
+      [
+        "imprint", "imprint-tools", "imprint-bench", "BenchmarkSuites", "MetaLearning", "Weights",
+        "Text",
+      ]),
   ],
   cLanguageStandard: .c17
 )

@@ -4,5 +4,7 @@ import ArgumentParser
 struct ImprintBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-bench", abstract: "Measure the codec, the step and its memory.",
-    subcommands: [Codec.self, Gradient.self, Step.self])
+    subcommands: [
+      Codec.self, Gradient.self, GradientServer.self, MemoryRank.self, MemoryCase.self, Step.self,
+    ])
 }
