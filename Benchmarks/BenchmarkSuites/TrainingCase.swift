@@ -123,16 +123,13 @@ extension TrainingCase {
     file: WeightFile, steps: Int, warmUp: Int, seconds: Double, workers: Workers
   ) throws(WeightError) -> TrainingMeasurement {
     var result = TrainingMeasurement(self)
-    guard outer == .lora else {
-      result.refusal = "the trainer offers no --outer full"
-      return result
-    }
     let watch = MemoryWatch()
     let weights = try LlamaWeights<Float>(file: file)
     let groups = (0..<batch).map { group($0, vocabulary: file.architecture.vocabSize) }
     let configuration = TrainingConfiguration(
       adapter: .init(rank: rank, alpha: 2 * Double(rank)),
-      meta: MetaConfiguration(inner: inner, innerLearningRate: inner == .lora ? 0.1 : 0.01),
+      meta: MetaConfiguration(
+        outer: outer, inner: inner, innerLearningRate: inner == .lora ? 0.1 : 0.01),
       // The loss is of no interest: parameters that hardly move keep the steps alike.
       schedule: LearningRateSchedule(
         peak: 1e-6, warmupSteps: 0, totalSteps: steps + warmUp, decay: .constant),
@@ -140,8 +137,8 @@ extension TrainingCase {
     let layout = AdapterLayout(configuration.adapter, architecture: file.architecture)
     let planner = MemoryPlanner(
       weights: weights, layout: layout, configuration: configuration.meta, groups: groups,
-      textRows: 0, prompts: false, workers: workers, adapterCopies: 4)
-    var plan = planner.plan(together: 1, keptBlocks: 0, logitRows: 32)
+      textRows: 0, prompts: false, workers: workers, trains: true)
+    var plan = planner.plan(together: 1, keep: .lean, logitRows: 32)
     if let budget {
       let (best, fits) = planner.best(budget: budget, batchSize: batch)
       guard fits else {
@@ -150,10 +147,9 @@ extension TrainingCase {
       }
       plan = best
     }
-    let trainer = Trainer(
+    let trainer = try Trainer(
       weights: weights, configuration: configuration, groups: groups, texts: [],
-      limits: planner.limits(together: plan.together, logitRows: plan.logitRows), plan: plan,
-      workers: workers, arena: Arena())
+      plan: plan, workers: workers, arena: Arena())
     for _ in 0..<warmUp { _ = try trainer.advance() }
     let read = StorageReads.bytes
     var spent = 0.0
@@ -167,9 +163,9 @@ extension TrainingCase {
     result.peakAnonymous = watch.stop()
     result.file = usage.file
     result.peakResident = usage.peak
-    result.adapterParameters = layout.count
+    result.adapterParameters = trainer.parameters.flat.count
     result.together = plan.together
-    result.keptBlocks = plan.keptBlocks
+    result.keptBlocks = plan.keep.activations
     result.logitRows = plan.logitRows
     result.plan = Dictionary(uniqueKeysWithValues: plan.ledger.map { ($0.key.rawValue, $0.value) })
     result.planned = plan.total

@@ -17,7 +17,8 @@ public enum ComparisonTable {
 
   private static func columns(_ reports: [EvaluationReport]) -> [Column] {
     let always: [Column] = [
-      ("NC exact", { $0.nc.exactMatch.percent }), ("Prompt exact", { $0.prompt.exactMatch.percent }),
+      ("NC exact", { $0.nc.exactMatch.percent }),
+      ("Prompt exact", { $0.prompt.exactMatch.percent }),
       ("FT exact", { $0.ft.exactMatch.percent }), ("NC NLL", { $0.nc.nll.number }),
       ("Prompt NLL", { $0.prompt.nll.number }), ("FT NLL", { $0.ft.nll.number }),
     ]

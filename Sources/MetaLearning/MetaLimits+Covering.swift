@@ -36,50 +36,6 @@ extension TaskGroup {
         + (prompts ? bare + $1.question(prompted: true).cachedTokens(maximum: maximum) : 0)
     }
   }
-
-  /// Limits for sweeps of up to `together` of `groups` that ``pack(_:prompts:)`` puts together:
-  /// room for as many groups of mean size, and at least for the largest group.
-  public init(
-    packing groups: [TaskGroup], together: Int, prompts: Bool, logitRows: Int, textRows: Int = 0
-  ) {
-    let whole = MetaLimits(
-      covering: groups, together: together, prompts: prompts, logitRows: logitRows,
-      textRows: textRows)
-    func room(_ count: (TaskGroup) -> Int) -> Int {
-      let sizes = groups.map(count)
-      let mean = Double(sizes.reduce(0, +)) / Double(max(sizes.count, 1))
-      return max(sizes.max() ?? 0, Int((mean * Double(together)).rounded(.up)))
-    }
-    let inner = room(\.innerRows)
-    let outer = max(room(\.outerRows), prompts ? room(\.promptedRows) : 0, textRows)
-    self.init(
-      groups: together, innerRows: inner, outerRows: outer, scoredRows: room(\.responseTokens),
-      sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)))
-  }
-
-  /// Cuts `groups`, in their order, into sweeps that fit, with their Prompt forms where `prompts`.
-  public func pack(_ groups: [TaskGroup], prompts: Bool) -> [[TaskGroup]] {
-    var result: [[TaskGroup]] = []
-    var rows = (inner: 0, outer: 0, prompted: 0, scored: 0)
-    for group in groups {
-      rows.inner += group.innerRows
-      rows.outer += group.outerRows
-      rows.prompted += prompts ? group.promptedRows : 0
-      rows.scored += group.responseTokens
-      let fits =
-        rows.inner <= innerRows && max(rows.outer, rows.prompted) <= outerRows
-        && rows.scored <= scoredRows && (result.last?.count ?? self.groups) < self.groups
-      if fits {
-        result[result.count - 1].append(group)
-      } else {
-        result.append([group])
-        rows = (
-          group.innerRows, group.outerRows, prompts ? group.promptedRows : 0, group.responseTokens
-        )
-      }
-    }
-    return result
-  }
 }
 
 extension TaskGroup.Triplet {

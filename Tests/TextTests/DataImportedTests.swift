@@ -58,7 +58,8 @@ import Text
     #expect(
       try tasks(out) == [
         MetaTask(
-          context: context, query: "Question: When was the mill built?\nAnswer:", response: " 1702"),
+          context: context, query: "Question: When was the mill built?\nAnswer:", response: " 1702",
+          answers: ["1702", "in 1702"]),
         MetaTask(
           context: context, query: "Question: Who built it?\nAnswer:", response: " Ada Fenn"),
       ])
@@ -67,7 +68,8 @@ import Text
   @Test func squadLimits() throws {
     let out = folder.file("out.jsonl")
     let source = try file(Self.squad)
-    #expect(try SQuAD(limit: 1).convert(source, to: out).written == 1)
+    #expect(try SQuAD(limit: 1, responseEnd: "\n").convert(source, to: out).written == 1)
+    #expect(try tasks(out).map(\.response) == [" 1702\n"])
     let message = problem { _ = try SQuAD(longestContext: 10).convert(source, to: out) }
     #expect(message.contains("gives no task") && message.contains("context too long 3"))
   }

@@ -71,17 +71,17 @@ import Weights
     let first = try Tool.run("imprint-bench", arguments)
     #expect(first.status == 0, "\(first.errors)")
     #expect(first.output.contains("[1/5] LoRA outer, LoRA inner, rank 1, context 16, K 2"))
-    #expect(first.output.contains("skipped: the trainer offers no --outer full"))
+    #expect(first.output.contains("[3/5] full outer"))
     #expect(first.output.contains("1 MiB: skipped: needs at least"))
     #expect(first.output.contains("K 2: ") && first.output.contains("over 2 ranks"))
     let csv = try String(contentsOfFile: out + "/results.csv", encoding: .utf8)
     let rows = csv.split(separator: "\n").map {
       $0.split(separator: ",", omittingEmptySubsequences: false)
     }
-    #expect(rows.count == 1 + 3 && rows.allSatisfy { $0.count == rows[0].count })
+    #expect(rows.count == 1 + 4 && rows.allSatisfy { $0.count == rows[0].count })
     #expect(rows[0][13] == "peak_rss_anon_bytes" && (Int(rows[1][13]) ?? 0) > 1 << 20)
     let again = try Tool.run("imprint-bench", arguments)
-    #expect(again.output.components(separatedBy: "(known)").count == 1 + 3)
+    #expect(again.output.components(separatedBy: "(known)").count == 1 + 4)
     #expect(try String(contentsOfFile: out + "/results.csv", encoding: .utf8).count == csv.count)
 
     let other = folder.file("other.imprint")

@@ -1,0 +1,111 @@
+import Llama
+import LoRA
+import Operations
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct AnswerTests {
+  let arena = Arena()
+  let weights: LlamaWeights<Double>
+  let adapter: AdapterTensors<Double>
+  let sweep: Sweep<Double>
+
+  init() throws {
+    weights = try TinyModel.weights()
+    adapter = try TinyModel.adapter("lora_r3", arena: arena)
+    let engine = LlamaEngine(
+      weights: weights, workers: Workers(count: 2),
+      limits: EngineLimits(
+        rows: 40, tangentRows: 0, sequence: 40, updateRank: 3, adapterRank: 3, logitRows: 3),
+      arena: arena)
+    sweep = Sweep(
+      engine: engine, capacity: 40, hasTangents: false, policy: .lean, arena: arena)
+  }
+
+  private func parameters(adapted: Bool, _ rows: Range<Int>) -> ParameterChange<Double> {
+    var change = ParameterChange<Double>(layers: 2)
+    if adapted { change.add(adapter, rows: rows) }
+    return change
+  }
+
+  private func greedy(_ prompt: [Int32], adapted: Bool, maximum: Int, stops: Set<Int32> = [])
+    throws -> [Int32]
+  {
+    let cache = KeyValueCache<Double>(
+      architecture: weights.architecture, sequences: 1, capacity: 40, arena: arena)
+    return try sweep.generate([prompt], maximum: maximum, stops: stops, cache: cache) {
+      parameters(adapted: adapted, 0..<$0)
+    }[0]
+  }
+
+  /// Rounds under other parameters, responses that greedy decoding follows for none, some or all of
+  /// their tokens: the scores of whole passes and the answers of plain decoding.
+  @Test func answersAreThoseOfPlainDecoding() throws {
+    let prompts: [[Int32]] = [[5, 9, 30, 2, 61], [7, 1], [40]]
+    var rounds: [[Question]] = []
+    for adapted in [true, false] {
+      rounds.append(
+        try prompts.enumerated().map { index, prompt in
+          var response = try greedy(prompt, adapted: adapted, maximum: 4)
+          if index == 1 { response[2] = (response[2] + 1) % 67 }
+          if index == 2 { response = [(response[0] + 1) % 67] }
+          return Question(prompt: prompt, response: response)
+        })
+    }
+    let end = AnswerEnd(stops: [], maximum: 9)
+    let cache = KeyValueCache<Double>(
+      architecture: weights.architecture,
+      tokens: rounds.joined().reduce(0) { $0 + $1.cachedTokens(maximum: 9) }, arena: arena)
+    let answers = try sweep.answer(rounds, end: end, cache: cache) { batch in
+      var change = ParameterChange<Double>(layers: 2)
+      for (segment, sequence) in zip(batch.segments, batch.sequences) where sequence < 3 {
+        change.add(adapter, rows: segment)
+      }
+      return change
+    }
+    for (round, adapted) in [true, false].enumerated() {
+      for (question, answer) in zip(rounds[round], answers[round]) {
+        #expect(
+          try answer.greedy == greedy(question.prompt, adapted: adapted, maximum: 9),
+          "\(question.prompt), adapted \(adapted)")
+        var batch = TokenBatch()
+        batch.append(question.prompt + question.response, predicted: question.response.count)
+        sweep.begin(batch, parameters: parameters(adapted: adapted, 0..<batch.count))
+        try sweep.forward()
+        for (given, expected) in zip(answer.predictions, try sweep.score()) {
+          #expect(given.isGreedy == expected.isGreedy)
+          #expect(
+            abs(given.negativeLogLikelihood - expected.negativeLogLikelihood) < 1e-12)
+        }
+      }
+    }
+  }
+
+  /// Ends inside the given response and behind it: stops are left out, closing ids are kept.
+  @Test func answersEnd() throws {
+    let prompt: [Int32] = [5, 9, 30, 2, 61]
+    let plain = try greedy(prompt, adapted: true, maximum: 8)
+    let cache = KeyValueCache<Double>(
+      architecture: weights.architecture, tokens: 40, arena: arena)
+    func answer(_ given: Int, _ end: AnswerEnd) throws -> [Int32] {
+      let question = Question(prompt: prompt, response: Array(plain.prefix(given)))
+      return try sweep.answer([[question]], end: end, cache: cache) {
+        parameters(adapted: true, 0..<$0.count)
+      }[0][0].greedy
+    }
+    for place in 1..<6 {
+      let first = plain.firstIndex(of: plain[place]) ?? place
+      for given in [1, 3, 8] {
+        #expect(
+          try answer(given, AnswerEnd(stops: [plain[place]], maximum: 8))
+            == Array(plain.prefix(first)))
+        #expect(
+          try answer(given, AnswerEnd(stops: [], closing: [plain[place]], maximum: 8))
+            == Array(plain.prefix(first + 1)))
+      }
+    }
+    #expect(try answer(5, AnswerEnd(stops: [], maximum: 2)) == Array(plain.prefix(5)))
+    #expect(try answer(1, AnswerEnd(stops: [], maximum: 2)) == Array(plain.prefix(2)))
+  }
+}

@@ -1,0 +1,251 @@
+import Foundation
+import Llama
+import LoRA
+import MetaLearning
+import Operations
+import Storage
+import TestSupport
+import Testing
+import Weights
+
+@Suite struct EvaluationTests {
+  static func groups(_ count: Int) -> [TaskGroup] {
+    var random = SplitMix64(seed: 3)
+    func ids(_ count: Int) -> [Int32] { (0..<count).map { _ in Int32(random.next() % 67) } }
+    return (0..<count).map { index in
+      TaskGroup([
+        .init(
+          context: ids(5 + index % 4), query: ids(1 + index % 3), response: ids(1 + index % 2),
+          separator: [1])
+      ])
+    }
+  }
+
+  static func meta(
+    _ weights: LlamaWeights<Double>, _ adapter: AdapterTensors<Double>,
+    _ configuration: MetaConfiguration, _ groups: [TaskGroup], arena: Arena
+  ) -> MetaGradient<Double> {
+    MetaGradient(
+      weights: weights, adapter: adapter, configuration: configuration,
+      limits: MetaLimits(covering: groups, together: groups.count, prompts: true, logitRows: 7),
+      policy: .lean, workers: Workers(count: 2), arena: arena)
+  }
+
+  // MARK: Updates in turn
+
+  /// LoRA inner: two updates in turn are one update from where another one ended. The same
+  /// products in f64: 1e-10.
+  @Test func lowRankUpdatesInTurn() throws {
+    let arena = Arena()
+    let groups = Self.groups(4)
+    let pairs = [
+      TaskGroup([groups[0].triplets[0], groups[1].triplets[0]]),
+      TaskGroup([groups[2].triplets[0], groups[3].triplets[0]]),
+    ]
+    let configuration = MetaConfiguration(innerLearningRate: 0.3, order: .first)
+    let weights: LlamaWeights<Double> = try TinyModel.weights()
+    let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
+    let scores = try Self.meta(weights, adapter, configuration, pairs, arena: arena)
+      .evaluateRetention(pairs, oneByOne: true)
+    for (pair, score) in zip(pairs, scores) {
+      let first: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
+      let gradient = AdapterTensors<Double>(layout: adapter.layout, arena: arena, for: .gradient)
+      var batch = TokenBatch()
+      let context = pair.triplets[0].context
+      batch.append(context, predicted: context.count - 1)
+      _ = try Self.meta(weights, adapter, configuration, pairs, arena: arena)
+        .accumulate(loss: batch, into: gradient)
+      Elementwise.addScaled(gradient.flat, scale: -0.3, into: first.flat)
+      let moved = Self.meta(weights, first, configuration, pairs, arena: arena)
+      for (index, triplet) in pair.triplets.enumerated() {
+        // A query of either context, after the inner step on the second.
+        var task = triplet
+        task.context = pair.triplets[1].context
+        let expected = try moved.evaluate([TaskGroup([task])])[0].adapted.predictions[0]
+        for (given, expected) in zip(score.predictions[index], expected) {
+          #expect(abs(given.negativeLogLikelihood - expected.negativeLogLikelihood) < 1e-10)
+        }
+      }
+    }
+  }
+
+  /// Full inner: the first update is put into the weights, which are f32: 1e-5. With many rows to a
+  /// model the store holds sums, with few it holds factors.
+  @Test(arguments: [(false, FactorStorage.f32), (true, .f32)])
+  func fullUpdatesInTurn(bias: Bool, storage: FactorStorage) throws {
+    let arena = Arena()
+    let tasks = Self.groups(2).flatMap(\.triplets)
+    let group = TaskGroup(tasks)
+    let rate = 0.05
+    let configuration = MetaConfiguration(
+      inner: .full, innerLearningRate: rate, order: .first, factorStorage: storage)
+    let base: LlamaWeights<Double> = try TinyModel.variant(bias: bias, untied: bias)
+    let empty = AdapterTensors<Double>(
+      layout: AdapterLayout(.init(targetModules: []), architecture: base.architecture),
+      arena: arena, for: .adapter)
+    let score = try Self.meta(base, empty, configuration, [group], arena: arena)
+      .evaluateRetention([group], oneByOne: true)[0]
+    let layout = DenseLayout(base.architecture)
+    let gradient = DenseTensors<Double>(layout: layout, arena: arena, for: .gradient)
+    var batch = TokenBatch()
+    batch.append(tasks[0].context, predicted: tasks[0].context.count - 1)
+    _ = try Self.meta(
+      base, empty, .init(outer: .full, inner: .full, order: .first), [group], arena: arena
+    ).accumulate(loss: batch, into: OuterGradient(dense: gradient))
+    let moved: LlamaWeights<Double> = try TinyModel.variant(bias: bias, untied: bias) {
+      name, values in
+      guard let key = layout.keys.first(where: { $0.name == name }), let part = gradient[key]
+      else { return values }
+      return zip(values, part.elements).map { Float(Double($0) - rate * $1) }
+    }
+    let expected = Self.meta(moved, empty, configuration, [group], arena: arena)
+    for (index, task) in tasks.enumerated() {
+      var task = task
+      task.context = tasks[1].context
+      let rows = try expected.evaluate([TaskGroup([task])])[0].adapted.predictions[0]
+      for (given, expected) in zip(score.predictions[index], rows) {
+        #expect(abs(given.negativeLogLikelihood - expected.negativeLogLikelihood) < 1e-5)
+      }
+    }
+  }
+
+  /// One context is the same in both ways; bf16 factors are near the exact ones.
+  @Test func oneContextInTurnIsOneUpdate() throws {
+    let arena = Arena()
+    let groups = Self.groups(3)
+    let weights: LlamaWeights<Double> = try TinyModel.weights()
+    let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
+    for inner in [InnerStep.lora, .full] {
+      let meta = Self.meta(
+        weights, adapter, .init(inner: inner, innerLearningRate: 0.02, order: .first), groups,
+        arena: arena)
+      #expect(
+        try meta.evaluateRetention(groups, oneByOne: true)
+          == meta.evaluateRetention(groups, oneByOne: false))
+    }
+    let tasks = TaskGroup(groups.flatMap(\.triplets))
+    let scores = try [FactorStorage.f32, .bf16].map { storage in
+      try Self.meta(
+        weights, adapter,
+        .init(inner: .full, innerLearningRate: 0.02, order: .first, factorStorage: storage),
+        [tasks], arena: arena
+      ).evaluateRetention([tasks], oneByOne: true)[0].meanNLL
+    }
+    #expect(abs(scores[0] - scores[1]) < 2e-3 && scores[0] != scores[1])
+  }
+
+  // MARK: Controls
+
+  @Test func everyTaskMeetsAnotherContext() throws {
+    var groups = Self.groups(40)
+    // Contexts that come several times, as SQuAD's do.
+    for index in 0..<20 { groups[index].triplets[0].context = [Int32(index % 3), 2] }
+    for seed in UInt64(0)..<8 {
+      let others = try #require(groups.withOtherContexts(seed: seed))
+      for (own, other) in zip(groups, others) {
+        #expect(own.triplets[0].context != other.triplets[0].context)
+      }
+      let key = { (group: TaskGroup) in "\(group.triplets[0].context) \(group.triplets[0].query)" }
+      #expect(others.map(key).sorted() == groups.map(key).sorted())
+      #expect(groups.withOtherContexts(seed: seed)?.map(key) == others.map(key))
+    }
+    for index in 0..<21 { groups[index].triplets[0].context = [1, 2] }
+    #expect(groups.withOtherContexts(seed: 0) == nil)
+    #expect(Self.groups(1).withOtherContexts(seed: 0) == nil)
+  }
+
+  @Test func randomGroupsHoldEveryTaskOnce() {
+    let groups = Self.groups(10).regrouped(into: 3, seed: 5)
+    #expect(groups.map(\.triplets.count) == [3, 3, 3])
+    let contexts = groups.flatMap(\.triplets).map { "\($0.context) \($0.query)" }
+    #expect(Set(contexts).count == 9)
+    let again = Self.groups(10).regrouped(into: 3, seed: 5)
+    #expect(again.flatMap(\.triplets).map { "\($0.context) \($0.query)" } == contexts)
+  }
+
+  // MARK: Reports
+
+  /// A report does not depend on how many tasks share a sweep, and goes through JSON.
+  @Test(arguments: [InnerStep.lora, .full]) func theReport(_ inner: InnerStep) throws {
+    let arena = Arena()
+    let groups = Self.groups(9)
+    let weights: LlamaWeights<Float> = try TinyModel.weights()
+    let adapter: AdapterTensors<Float> = try TinyModel.adapter("lora_r3", arena: arena)
+    let configuration = MetaConfiguration(inner: inner, innerLearningRate: 0.02)
+    let options = EvaluationOptions(irrelevantContext: true, retention: [1, 4], seed: 2)
+    func report(_ budget: Int) throws -> EvaluationReport {
+      try Evaluator(
+        weights: weights, adapter: adapter, configuration: configuration,
+        workers: Workers(count: 2), budget: budget
+      ).run(groups, texts: [[1, 2, 3, 4], [9, 8, 7]], options: options)
+    }
+    let wide = try report(1 << 30)
+    do {
+      _ = try report(1 << 20)
+      Issue.record("1 MiB is not enough")
+    } catch EvaluationError.memory(let needed) {
+      let lean = try report(needed)
+      #expect(abs(lean.ft.nll.mean - wide.ft.nll.mean) < 1e-5)
+      let rows = zip(lean.retention ?? [], wide.retention ?? [])
+      for (a, b) in rows {
+        #expect(abs(a.sequential.nll.mean - b.sequential.nll.mean) < 1e-5)
+        #expect(abs(a.batched.nll.mean - b.batched.nll.mean) < 1e-5)
+      }
+    }
+    #expect(wide.retention?.map(\.groups) == [9, 2] && wide.plainText != nil)
+    #expect(wide.irrelevant != nil && wide.irrelevant?.nll.mean != wide.ft.nll.mean)
+    let parts = wide.breakdown
+    let sum = [parts.neither, parts.both, parts.onlyWithout, parts.onlyWith].reduce(0) {
+      $0 + $1.mean
+    }
+    #expect(abs(sum - 1) < 1e-12 && parts.criterion == .exactMatch)
+    let data = try JSONEncoder().encode(wide)
+    #expect(try JSONDecoder().decode(EvaluationReport.self, from: data) == wide)
+    let keys = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any]).keys
+    #expect(
+      keys.sorted() == [
+        "breakdown", "contexts_per_update", "ft", "ft_irrelevant", "ft_to_prompt",
+        "gap_recovered", "groups", "inner_loss", "inner_loss_after", "nc", "plain_text_nll",
+        "prompt", "retention",
+      ])
+    let table = EvaluationTable(wide)
+    #expect(table.text.contains("FT, other context") && table.text.contains("in turn"))
+    #expect(table.markdown.contains("| NC | "))
+  }
+
+  @Test func retentionNeedsAGroup() throws {
+    let arena = Arena()
+    let evaluator = Evaluator(
+      weights: try TinyModel.weights(), adapter: try TinyModel.adapter("lora_r3", arena: arena),
+      configuration: .init(), workers: Workers(count: 1), budget: 1 << 30)
+    #expect(throws: EvaluationError.retention(contexts: 16, tasks: 3)) {
+      try evaluator.run(Self.groups(3), options: .init(retention: [16]))
+    }
+  }
+
+  /// A ratio of means with the standard error of Cochran's formula, by hand: parts 1 0 1 0, wholes
+  /// 1 1 1 0, ratio 2/3, residuals 1/3 -2/3 1/3 0.
+  @Test func ratios() throws {
+    let ratio = try #require(Estimate(ratioOf: [1, 0, 1, 0], to: [1, 1, 1, 0]))
+    #expect(abs(ratio.mean - 2.0 / 3) < 1e-12)
+    let variance = (1.0 / 9 + 4.0 / 9 + 1.0 / 9) / 3 / 4
+    #expect(abs(ratio.standardError - variance.squareRoot() / 0.75) < 1e-12)
+    #expect(Estimate(ratioOf: [1, 0], to: [0, 0]) == nil)
+    let share = Estimate([1, 1, 1, 0])
+    #expect(abs(share.standardError - (0.75 * 0.25 / 3).squareRoot()) < 1e-12)
+  }
+
+  @Test func numbersThatAreNotFiniteAreNull() throws {
+    let data = try JSONEncoder().encode(Estimate([.nan, 1]))
+    #expect(String(decoding: data, as: UTF8.self).contains("null"))
+    #expect(try JSONDecoder().decode(Estimate.self, from: data).mean.isNaN)
+  }
+
+  @Test func tablesAlign() {
+    let table = ReportTable(head: ["", "a"], rows: [["long name", "1"], ["x", "22 | 3"]])
+    #expect(table.text == "           a\nlong name  1\nx          22 | 3")
+    #expect(table.markdown.hasSuffix("| x | 22 \\| 3 |"))
+    #expect((-0.04).rounded(to: 1) == "0.0" && (12.345).rounded(to: 2) == "12.35")
+    #expect((-1.5).rounded(to: 0) == "-2" && Double.nan.rounded(to: 1) == "nan")
+  }
+}
