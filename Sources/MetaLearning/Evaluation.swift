@@ -66,6 +66,8 @@ public struct Evaluator {
   public let workers: Workers
   /// The memory to use, bytes.
   public let budget: Int
+  /// What the process takes besides, bytes; nil to measure it.
+  public var floor: Int?
   /// Sets up inner rates that were learned.
   public var readRates: (InnerRates<Float>) throws -> Void = { _ in }
 
@@ -168,7 +170,7 @@ public struct Evaluator {
     let planner = MemoryPlanner(
       weights: weights, layout: adapter.layout, configuration: configuration, groups: groups,
       textRows: textRows, prompts: prompts, workers: workers, trains: false,
-      answerTokens: reader?.end.maximum ?? 0)
+      floor: floor, answerTokens: reader?.end.maximum ?? 0)
     let (plan, fits) = planner.best(budget: budget, batchSize: 32)
     guard fits else { throw EvaluationError.memory(needed: plan.total) }
     let meta = MetaGradient(
