@@ -15,6 +15,8 @@ public struct AdapterSink<S: Kernel>: Sendable {
   public let gradient: AdapterTensors<S>
   /// The factor in front of each entry's gradient: one for all, or (A, B) for every entry.
   public let scale: Scale
+  /// What the pass left out of the inputs of A; not in a tangent pass.
+  public let dropout: AdapterDropout?
 
   /// A factor for all tensors, or one for each.
   public enum Scale: Sendable {
@@ -27,13 +29,14 @@ public struct AdapterSink<S: Kernel>: Sendable {
   /// All values.
   public init(
     rows: Range<Int>, adapter: AdapterTensors<S>, direction: AdapterTensors<S>? = nil,
-    gradient: AdapterTensors<S>, scale: Scale
+    gradient: AdapterTensors<S>, scale: Scale, dropout: AdapterDropout? = nil
   ) {
     self.rows = rows
     self.adapter = adapter
     self.direction = direction
     self.gradient = gradient
     self.scale = scale
+    self.dropout = dropout
   }
 }
 
@@ -66,7 +69,15 @@ public struct GradientCollector<S: Kernel>: Sendable {
         let input = activations.map { $0.input(of: entry.kind) }
         let delta =
           entry.kind == .down ? outputDelta : deltas.map { $0.outputDelta(of: entry.kind) }
-        terms += sink.terms(index, entry, input: input, delta: delta)
+        guard let dropout = sink.dropout else {
+          terms += sink.terms(index, entry, input: input, delta: delta)
+          continue
+        }
+        let masked = engine.masked(
+          input.primal, rows: sink.rows, by: dropout.mask(layer: layer, kind: entry.kind))
+        AdapterGradientTerm.accumulate(
+          sink.terms(index, entry, input: Lane(masked), delta: delta),
+          scratch: engine.gradientScratch, workers: engine.workers)
       }
     }
     AdapterGradientTerm.accumulate(

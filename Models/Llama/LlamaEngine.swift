@@ -16,10 +16,13 @@ public struct EngineLimits: Sendable {
   public var adapterRank: Int
   /// How many scored rows have their logits in memory at once.
   public var logitRows: Int
+  /// Whether passes leave out some of the inputs of adapters.
+  public var dropout: Bool
 
   /// All sizes.
   public init(
-    rows: Int, tangentRows: Int, sequence: Int, updateRank: Int, adapterRank: Int, logitRows: Int
+    rows: Int, tangentRows: Int, sequence: Int, updateRank: Int, adapterRank: Int, logitRows: Int,
+    dropout: Bool = false
   ) {
     self.rows = rows
     self.tangentRows = tangentRows
@@ -27,6 +30,7 @@ public struct EngineLimits: Sendable {
     self.updateRank = updateRank
     self.adapterRank = adapterRank
     self.logitRows = logitRows
+    self.dropout = dropout
   }
 
   /// Rows of both lanes together.
@@ -64,6 +68,8 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
   /// (rows, D) and (1, D), for gradients of norms.
   let normScratch: Matrix<S>
   let normGradient: Matrix<S>
+  /// One linear's input without what dropout leaves out, (rows · the widest input).
+  private let maskedInput: Matrix<S>?
   let head: HeadBuffers<S>
   /// The sweep and block whose primal activations are in ``activations``.
   var holder: (sweep: ObjectIdentifier, layer: Int)?
@@ -106,9 +112,15 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
         rows: limits.sequence, arena: arena)
     }
     let chunk = (max(limits.rows, limits.tangentRows) + workers.count - 1) / workers.count + 8
+    let widest = max(
+      architecture.hiddenSize, architecture.intermediateSize,
+      architecture.numAttentionHeads * architecture.headDim)
+    // With dropout, room for 16 masked rows at a time.
+    let masked = limits.dropout ? 16 * (widest + limits.updateRank) : 0
     updateScratch = (0..<workers.count).map { _ in
-      arena.matrix(1, max(1, chunk * limits.updateRank), for: .scratch)
+      arena.matrix(1, max(1, chunk * limits.updateRank + masked), for: .scratch)
     }
+    maskedInput = limits.dropout ? arena.matrix(1, limits.rows * widest, for: .scratch) : nil
     gradientScratch = arena.matrix(
       1, max(1, 14 * max(limits.rows, limits.tangentRows) * limits.adapterRank), for: .scratch)
     normScratch = arena.matrix(
@@ -125,6 +137,17 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     weights = other
     defer { weights = own }
     try body()
+  }
+
+  /// `input` with the elements of `rows` that `mask` keeps, scaled; other rows mean nothing.
+  func masked(_ input: Matrix<S>, rows: Range<Int>, by mask: DropoutMask) -> Matrix<S> {
+    guard let maskedInput else { preconditionFailure("the limits of the engine have no dropout") }
+    let result = maskedInput.reshaped(rows: input.rows, columns: input.columns)
+    workers.split(rows.count, grain: 4) { part, _ in
+      let range = rows.lowerBound + part.lowerBound..<rows.lowerBound + part.upperBound
+      mask.forward(x: input.rows(range), rows: range, y: result.rows(range))
+    }
+    return result
   }
 
   /// The shared activations cut to `rows` rows a lane.

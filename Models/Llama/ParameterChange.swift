@@ -29,10 +29,12 @@ public struct ParameterChange<S: Kernel>: Sendable {
   }
 
   /// Adds the adapter's B·A to the linears, for the activations in `rows`.
-  public mutating func add(_ adapter: AdapterTensors<S>, rows: Range<Int>) {
+  public mutating func add(
+    _ adapter: AdapterTensors<S>, rows: Range<Int>, dropout: AdapterDropout? = nil
+  ) {
     for entry in adapter.layout.entries {
       linears[entry.layer * LinearKind.allCases.count + entry.kind.index].append(
-        adapter.update(entry, rows: rows))
+        adapter.update(entry, rows: rows, dropout: dropout))
     }
   }
 

@@ -197,6 +197,8 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     along direction: ParameterChange<S>, into collector: GradientCollector<S>
   ) throws(WeightError) {
     precondition(hasTangents && direction.maxRank <= engine.limits.updateRank)
+    precondition(
+      collector.adapters.allSatisfy { $0.dropout?.rate ?? 0 == 0 }, "dropout has no tangent")
     self.direction = direction
     norms = ResolvedNorms(
       weights: engine.weights, parameters: parameters, direction: direction, rows: batch.count,
@@ -269,9 +271,9 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   /// Where a block's activations are: kept, or in the shared buffers.
   private func activationLane(_ layer: Int, tangents: Bool) -> Lane<BlockActivations<S>> {
     let shared = engine.sharedLane(engine.activations, rows: rows, tangents: tangents)
+    if layer >= keptActivations.count && layer >= keptTangents.count { return shared }
     let primal = layer < keptActivations.count ? keptActivations[layer].rows(0..<rows) : nil
     let tangent = layer < keptTangents.count ? keptTangents[layer].rows(0..<rows) : nil
-    if primal == nil && tangent == nil { return shared }
     return Lane(primal ?? shared.primal, tangent: tangents ? tangent ?? shared.tangent : nil)
   }
 

@@ -103,10 +103,15 @@ public struct AdapterTensors<S: Scalar>: Sendable {
     Matrix(
       flat.pointer + entry.offset + entry.downCount, rows: entry.output, columns: entry.rank)
   }
+}
 
+extension AdapterTensors where S: Kernel {
   /// The change that A and B make to their linear, for the activations in `rows`.
-  public func update(_ entry: AdapterLayout.Entry, rows: Range<Int>) -> LowRankUpdate<S> {
+  public func update(
+    _ entry: AdapterLayout.Entry, rows: Range<Int>, dropout: AdapterDropout? = nil
+  ) -> LowRankUpdate<S> {
     LowRankUpdate(
-      down: down(entry), up: .outputFirst(up(entry)), scale: S(entry.scale), rows: rows)
+      down: down(entry), up: .outputFirst(up(entry)), scale: S(entry.scale), rows: rows,
+      dropout: dropout?.mask(layer: entry.layer, kind: entry.kind))
   }
 }

@@ -93,6 +93,25 @@ extension Double: Kernel {
       rows, heads, d, x, ldx, positions, cosines, sines, direction)
   }
 
+  /// Calls `ck_dropout_forward_f64`.
+  public static func dropoutForward(
+    _ rows: Int, _ n: Int, _ x: UnsafePointer<Double>, _ ldx: Int, _ seeds: UnsafePointer<UInt64>,
+    _ threshold: UInt64, _ scale: Double, _ y: UnsafeMutablePointer<Double>, _ ldy: Int
+  ) {
+    ck_dropout_forward_f64(
+      rows, n, x, ldx, seeds, threshold, scale, y, ldy)
+  }
+
+  /// Calls `ck_dropout_backward_f64`.
+  public static func dropoutBackward(
+    _ rows: Int, _ n: Int, _ dy: UnsafePointer<Double>, _ lddy: Int,
+    _ seeds: UnsafePointer<UInt64>, _ threshold: UInt64, _ scale: Double,
+    _ dx: UnsafeMutablePointer<Double>, _ lddx: Int
+  ) {
+    ck_dropout_backward_f64(
+      rows, n, dy, lddy, seeds, threshold, scale, dx, lddx)
+  }
+
   /// Calls `ck_softmax_f64`.
   public static func softmax(
     _ rows: Int, _ first: Int, _ columns: Int, _ s: UnsafeMutablePointer<Double>, _ lds: Int

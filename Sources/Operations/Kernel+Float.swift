@@ -93,6 +93,25 @@ extension Float: Kernel {
       rows, heads, d, x, ldx, positions, cosines, sines, direction)
   }
 
+  /// Calls `ck_dropout_forward_f32`.
+  public static func dropoutForward(
+    _ rows: Int, _ n: Int, _ x: UnsafePointer<Float>, _ ldx: Int, _ seeds: UnsafePointer<UInt64>,
+    _ threshold: UInt64, _ scale: Float, _ y: UnsafeMutablePointer<Float>, _ ldy: Int
+  ) {
+    ck_dropout_forward_f32(
+      rows, n, x, ldx, seeds, threshold, scale, y, ldy)
+  }
+
+  /// Calls `ck_dropout_backward_f32`.
+  public static func dropoutBackward(
+    _ rows: Int, _ n: Int, _ dy: UnsafePointer<Float>, _ lddy: Int,
+    _ seeds: UnsafePointer<UInt64>, _ threshold: UInt64, _ scale: Float,
+    _ dx: UnsafeMutablePointer<Float>, _ lddx: Int
+  ) {
+    ck_dropout_backward_f32(
+      rows, n, dy, lddy, seeds, threshold, scale, dx, lddx)
+  }
+
   /// Calls `ck_softmax_f32`.
   public static func softmax(
     _ rows: Int, _ first: Int, _ columns: Int, _ s: UnsafeMutablePointer<Float>, _ lds: Int

@@ -67,6 +67,19 @@ public protocol Kernel: Scalar {
     _ sines: UnsafePointer<Self>, _ direction: Self
   )
 
+  /// The corresponding C functions are `ck_dropout_forward_f32` and `ck_dropout_forward_f64`.
+  static func dropoutForward(
+    _ rows: Int, _ n: Int, _ x: UnsafePointer<Self>, _ ldx: Int, _ seeds: UnsafePointer<UInt64>,
+    _ threshold: UInt64, _ scale: Self, _ y: UnsafeMutablePointer<Self>, _ ldy: Int
+  )
+
+  /// The corresponding C functions are `ck_dropout_backward_f32` and `ck_dropout_backward_f64`.
+  static func dropoutBackward(
+    _ rows: Int, _ n: Int, _ dy: UnsafePointer<Self>, _ lddy: Int,
+    _ seeds: UnsafePointer<UInt64>, _ threshold: UInt64, _ scale: Self,
+    _ dx: UnsafeMutablePointer<Self>, _ lddx: Int
+  )
+
   /// The corresponding C functions are `ck_softmax_f32` and `ck_softmax_f64`.
   static func softmax(
     _ rows: Int, _ first: Int, _ columns: Int, _ s: UnsafeMutablePointer<Self>, _ lds: Int

@@ -4,7 +4,7 @@ public import Storage
 ///
 /// An adapter is one (down = A, up = B), and so is the gradient of a loss over T tokens
 /// (down = X, up = Δᵀ), a direction of a Hessian product, and a full-rank inner step.
-public struct LowRankUpdate<S: Scalar>: Sendable {
+public struct LowRankUpdate<S: Kernel>: Sendable {
   /// The other factor.
   public enum Up: Sendable {
     /// Shape (out, r), as an adapter's B.
@@ -25,9 +25,13 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
   public let scale: S
   /// The rows of activations that see this change: those of one adapted model.
   public let rows: Range<Int>
+  /// What of the input `down` does not see.
+  public let dropout: DropoutMask?
 
   /// All values.
-  public init(down: Matrix<S>, up: Up, scale: S, rows: Range<Int>) {
+  public init(
+    down: Matrix<S>, up: Up, scale: S, rows: Range<Int>, dropout: DropoutMask? = nil
+  ) {
     switch up {
     case .outputFirst(let up): precondition(down.rows == up.columns, "ranks differ")
     case .rankFirst(let up): precondition(down.rows == up.rows, "ranks differ")
@@ -38,6 +42,7 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
     self.up = up
     self.scale = scale
     self.rows = rows
+    self.dropout = dropout
   }
 
   /// r: how wide the scratch of a product must be. 0 where the change is held whole.
@@ -47,24 +52,35 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
   public func shifted(by offset: Int) -> LowRankUpdate {
     LowRankUpdate(
       down: down, up: up, scale: scale,
-      rows: rows.lowerBound + offset..<rows.upperBound + offset)
+      rows: rows.lowerBound + offset..<rows.upperBound + offset, dropout: dropout)
   }
 
   /// target += scale · (source downᵀ) upᵀ for the rows in `chunk` that see the change.
   ///
-  /// Shapes: source (T, in), target (T, out). `scratch` holds at least chunk.count · r elements.
+  /// Shapes: source (T, in), target (T, out). `scratch` holds at least chunk.count · r elements, and
+  /// with dropout r + in more.
   public func forward(
     source: Matrix<S>, target: Matrix<S>, chunk: Range<Int>, scratch: Matrix<S>
   ) {
     let part = chunk.clamped(to: rows)
     if part.isEmpty || down.rows == 0 { return }
-    let inner = scratch.reshaped(rows: part.count, columns: rank)
-    let target = target.rows(part)
-    if case .identity = up {
-      multiply(source.rows(part), down, .second, into: target, scale: scale, keep: 1)
+    guard let dropout else {
+      forward(source.rows(part), into: target.rows(part), scratch: scratch)
       return
     }
-    multiply(source.rows(part), down, .second, into: inner)
+    pieces(of: part, scratch: scratch) { rows, masked, rest in
+      dropout.forward(x: source.rows(rows), rows: rows, y: masked)
+      forward(masked, into: target.rows(rows), scratch: rest)
+    }
+  }
+
+  private func forward(_ source: Matrix<S>, into target: Matrix<S>, scratch: Matrix<S>) {
+    if case .identity = up {
+      multiply(source, down, .second, into: target, scale: scale, keep: 1)
+      return
+    }
+    let inner = scratch.reshaped(rows: source.rows, columns: rank)
+    multiply(source, down, .second, into: inner)
     switch up {
     case .identity: break
     case .outputFirst(let up): multiply(inner, up, .second, into: target, scale: scale, keep: 1)
@@ -85,11 +101,21 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
   ) {
     let part = chunk.clamped(to: rows)
     if part.isEmpty || down.rows == 0 { return }
-    let inner = scratch.reshaped(rows: part.count, columns: rank)
-    let source = source.rows(part)
+    guard let dropout else {
+      backward(source.rows(part), into: target.rows(part), keep: 1, scratch: scratch)
+      return
+    }
+    pieces(of: part, scratch: scratch) { rows, masked, rest in
+      backward(source.rows(rows), into: masked, keep: 0, scratch: rest)
+      dropout.backward(dy: masked, rows: rows, dx: target.rows(rows))
+    }
+  }
+
+  private func backward(_ source: Matrix<S>, into target: Matrix<S>, keep: S, scratch: Matrix<S>) {
+    let inner = scratch.reshaped(rows: source.rows, columns: rank)
     switch up {
     case .identity:
-      multiply(source, down, into: target.rows(part), scale: scale, keep: 1)
+      multiply(source, down, into: target, scale: scale, keep: keep)
       return
     case .outputFirst(let up): multiply(source, up, into: inner)
     case .rankFirst(let up): multiply(source, up, .second, into: inner)
@@ -98,7 +124,25 @@ public struct LowRankUpdate<S: Scalar>: Sendable {
         for (index, id) in ids.enumerated() { inner[row, index] = source[row, Int(id)] }
       }
     }
-    multiply(inner, down, into: target.rows(part), scale: scale, keep: 1)
+    multiply(inner, down, into: target, scale: scale, keep: keep)
+  }
+
+  /// Calls `body` for as many rows at a time as have room in `scratch` for a masked input, shape
+  /// (rows, in), and the rest.
+  private func pieces(
+    of part: Range<Int>, scratch: Matrix<S>,
+    _ body: (_ rows: Range<Int>, _ masked: Matrix<S>, _ rest: Matrix<S>) -> Void
+  ) {
+    let width = down.columns
+    let size = scratch.count / (width + rank)
+    precondition(size > 0, "the scratch is smaller than one masked row")
+    for start in stride(from: part.lowerBound, to: part.upperBound, by: size) {
+      let rows = start..<min(start + size, part.upperBound)
+      let used = rows.count * width
+      body(
+        rows, scratch.reshaped(rows: rows.count, columns: width),
+        Matrix(scratch.pointer + used, rows: 1, columns: scratch.count - used))
+    }
   }
 }
 

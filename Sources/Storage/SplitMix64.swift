@@ -19,4 +19,11 @@ public struct SplitMix64: RandomNumberGenerator, Sendable, Codable {
 
   /// A number in 0 ..< 1 with 53 random bits.
   public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+  /// A seed that depends on both, in this order.
+  public static func mix(_ seed: UInt64, _ value: UInt64) -> UInt64 {
+    var generator = SplitMix64(seed: seed)
+    generator.state = generator.next() ^ value
+    return generator.next()
+  }
 }

@@ -75,6 +75,13 @@ void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *c
     const int32_t *targets, const REAL *weights); \
   double ck_divergence_backward_##TYPE( \
     size_t rows, size_t n, REAL *z, size_t ldz, const REAL *t, size_t ldt, const REAL *weights); \
+  /* dropout.inc */ \
+  void ck_dropout_forward_##TYPE( \
+    size_t rows, size_t n, const REAL *x, size_t ldx, const uint64_t *seeds, uint64_t threshold, \
+    REAL scale, REAL *y, size_t ldy); \
+  void ck_dropout_backward_##TYPE( \
+    size_t rows, size_t n, const REAL *dy, size_t lddy, const uint64_t *seeds, \
+    uint64_t threshold, REAL scale, REAL *dx, size_t lddx); \
   /* elementwise.inc */ \
   void ck_to_bf16_##TYPE(size_t n, const REAL *x, uint16_t *y); \
   void ck_from_bf16_##TYPE(size_t n, const uint16_t *x, REAL *y); \
