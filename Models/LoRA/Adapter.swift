@@ -45,6 +45,8 @@ public struct AdapterLayout: Sendable {
     var entries: [Entry] = []
     var places: [Int] = []
     var offset = 0
+    let ranks = ModulePatterns(configuration.rankPattern)
+    let alphas = ModulePatterns(configuration.alphaPattern)
     for layer in 0..<architecture.numHiddenLayers {
       for kind in LinearKind.allCases {
         guard configuration.targetModules.contains(kind) else {
@@ -52,10 +54,13 @@ public struct AdapterLayout: Sendable {
           continue
         }
         let (input, output) = kind.shape(in: architecture)
+        let name = AdapterConfiguration.moduleName(layer: layer, kind: kind)
+        let rank = ranks.first(for: name)?.value ?? configuration.rank
+        let alpha = alphas.first(for: name)?.value ?? configuration.alpha
+        let divisor = configuration.useRSLoRA ? Double(rank).squareRoot() : Double(rank)
         let entry = Entry(
-          layer: layer, kind: kind, rank: configuration.rank(layer: layer, kind: kind),
-          input: input, output: output, scale: configuration.scale(layer: layer, kind: kind),
-          offset: offset)
+          layer: layer, kind: kind, rank: rank, input: input, output: output,
+          scale: alpha / divisor, offset: offset)
         places.append(entries.count)
         entries.append(entry)
         offset += entry.count

@@ -8,15 +8,20 @@ public struct AdapterConfiguration: Codable, Equatable, Sendable {
   public var targetModules: [LinearKind]
   /// Whether the scale is α / √r (rank-stabilised LoRA, Kalajdzievski 2023).
   public var useRSLoRA: Bool
-  /// Ranks of single modules: module name or dotted suffix of it → r.
+  /// Ranks of single modules, by a key as PEFT matches it: a regular expression for the module's
+  /// name, `model.layers.N.self_attn.q_proj`, or for what follows one of its dots. Of several keys
+  /// that match, the first in alphabetical order decides, which is the order of PEFT's files.
   public var rankPattern: [String: Int]
-  /// Alphas of single modules.
+  /// Alphas of single modules, by the same keys.
   public var alphaPattern: [String: Double]
+  /// p: the share of the inputs of A that plain fine-tuning leaves out; nothing else does.
+  public var dropout: Double
 
   /// Rank 8, alpha 16 on every linear unless said otherwise.
   public init(
     rank: Int = 8, alpha: Double = 16, targetModules: [LinearKind] = LinearKind.allCases,
-    useRSLoRA: Bool = false, rankPattern: [String: Int] = [:], alphaPattern: [String: Double] = [:]
+    useRSLoRA: Bool = false, rankPattern: [String: Int] = [:],
+    alphaPattern: [String: Double] = [:], dropout: Double = 0
   ) {
     self.rank = rank
     self.alpha = alpha
@@ -24,26 +29,18 @@ public struct AdapterConfiguration: Codable, Equatable, Sendable {
     self.useRSLoRA = useRSLoRA
     self.rankPattern = rankPattern
     self.alphaPattern = alphaPattern
+    self.dropout = dropout
   }
 
-  /// The rank of `kind` in block `layer`.
-  public func rank(layer: Int, kind: LinearKind) -> Int {
-    Self.match(rankPattern, layer: layer, kind: kind) ?? rank
-  }
-
-  /// The factor in front of B·A of `kind` in block `layer`.
-  public func scale(layer: Int, kind: LinearKind) -> Double {
-    let alpha = Self.match(alphaPattern, layer: layer, kind: kind) ?? alpha
-    let rank = Double(rank(layer: layer, kind: kind))
-    return alpha / (useRSLoRA ? rank.squareRoot() : rank)
-  }
-
-  /// The value of the longest key that is the module's name or a dotted end of it.
-  private static func match<Value>(
-    _ pattern: [String: Value], layer: Int, kind: LinearKind
-  ) -> Value? {
-    let name = "model.layers.\(layer).\(kind.rawValue)"
-    return pattern.filter { name == $0.key || name.hasSuffix("." + $0.key) }
-      .max { $0.key.count < $1.key.count }?.value
+  /// Reads a configuration; one without `dropout` has none.
+  public init(from decoder: any Decoder) throws {
+    let file = try decoder.container(keyedBy: CodingKeys.self)
+    rank = try file.decode(Int.self, forKey: .rank)
+    alpha = try file.decode(Double.self, forKey: .alpha)
+    targetModules = try file.decode([LinearKind].self, forKey: .targetModules)
+    useRSLoRA = try file.decode(Bool.self, forKey: .useRSLoRA)
+    rankPattern = try file.decode([String: Int].self, forKey: .rankPattern)
+    alphaPattern = try file.decode([String: Double].self, forKey: .alphaPattern)
+    dropout = try file.decodeIfPresent(Double.self, forKey: .dropout) ?? 0
   }
 }

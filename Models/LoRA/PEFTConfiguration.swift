@@ -71,6 +71,16 @@ struct PEFTConfiguration: Codable {
     guard (file.modules_to_save ?? []).isEmpty else {
       throw refuse("modules_to_save: is not supported")
     }
+    let dropout = file.lora_dropout ?? 0
+    guard dropout >= 0, dropout < 1 else {
+      throw refuse("lora_dropout: expected 0 or more and less than 1")
+    }
+    do {
+      _ = try ModulePatterns((file.rank_pattern ?? [:]).map { ($0.key, $0.value) })
+      _ = try ModulePatterns((file.alpha_pattern ?? [:]).map { ($0.key, $0.value) })
+    } catch {
+      throw refuse("rank_pattern and alpha_pattern: \(error)")
+    }
     let kinds: [LinearKind]
     switch file.target_modules {
     case .pattern("all-linear"): kinds = LinearKind.allCases
@@ -86,7 +96,7 @@ struct PEFTConfiguration: Codable {
     return AdapterConfiguration(
       rank: file.r, alpha: file.lora_alpha, targetModules: kinds,
       useRSLoRA: file.use_rslora ?? false, rankPattern: file.rank_pattern ?? [:],
-      alphaPattern: file.alpha_pattern ?? [:])
+      alphaPattern: file.alpha_pattern ?? [:], dropout: dropout)
   }
 
   /// Writes `configuration` to `path`, in one piece or not at all.
@@ -95,7 +105,8 @@ struct PEFTConfiguration: Codable {
   ) throws(WeightError) {
     let file = PEFTConfiguration(
       base_model_name_or_path: base, peft_type: "LORA", task_type: "CAUSAL_LM",
-      r: configuration.rank, lora_alpha: configuration.alpha, lora_dropout: 0, bias: "none",
+      r: configuration.rank, lora_alpha: configuration.alpha,
+      lora_dropout: configuration.dropout, bias: "none",
       fan_in_fan_out: false, use_rslora: configuration.useRSLoRA, use_dora: false,
       target_modules: .names(configuration.targetModules.map(\.moduleName)),
       rank_pattern: configuration.rankPattern, alpha_pattern: configuration.alphaPattern,
