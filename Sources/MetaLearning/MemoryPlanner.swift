@@ -18,6 +18,8 @@ public struct MemoryPlanner {
   public let configuration: MetaConfiguration
   /// All groups that will be asked for.
   public let groups: [TaskGroup]
+  /// In plain fine-tuning, in place of groups: every sequence that will be asked for.
+  public let sequences: [SequenceSize]
   /// The most rows of another text.
   public let textRows: Int
   /// Whether Prompt forms are computed.
@@ -43,12 +45,31 @@ public struct MemoryPlanner {
     self.layout = layout
     self.configuration = configuration
     self.groups = groups
+    sequences = []
     self.textRows = textRows
     self.prompts = prompts
     self.workers = workers
     self.trains = trains
     self.floor = floor ?? Self.measuredFloor(workers: workers)
     self.answerTokens = answerTokens
+  }
+
+  /// A plan of plain fine-tuning by `configuration`'s outer step on `sequences`.
+  public init(
+    weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
+    sequences: [SequenceSize], workers: Workers, floor: Int? = nil
+  ) {
+    self.weights = weights
+    self.layout = layout
+    self.configuration = configuration
+    groups = []
+    self.sequences = sequences
+    textRows = 0
+    prompts = false
+    self.workers = workers
+    trains = true
+    self.floor = floor ?? Self.measuredFloor(workers: workers)
+    answerTokens = 0
   }
 
   /// What this process takes now, with the buffers that the linear-algebra library makes for each
@@ -69,9 +90,14 @@ public struct MemoryPlanner {
     return max(before, MemoryUsage.current.anonymous - touched) + (1 << 20)
   }
 
-  /// The limits for `together` adapted models and `logitRows`.
+  /// The limits for `together` adapted models, or sequences, and `logitRows`.
   public func limits(together: Int, logitRows: Int) -> MetaLimits {
-    trains
+    guard sequences.isEmpty else {
+      return MetaLimits(
+        packing: sequences, together: together, logitRows: logitRows,
+        dropout: layout.configuration.dropout > 0)
+    }
+    return trains
       ? MetaLimits(
         packing: groups, together: together, prompts: prompts, logitRows: logitRows,
         textRows: textRows)
@@ -100,12 +126,12 @@ public struct MemoryPlanner {
     return plan
   }
 
-  /// The fastest plan of at most `budget` bytes for steps of `batchSize` groups, or the leanest
-  /// plan there is where nothing fits.
+  /// The fastest plan of at most `budget` bytes for steps of `batchSize` groups or sequences, or the
+  /// leanest plan there is where nothing fits.
   public func best(budget: Int, batchSize: Int) -> (plan: MemoryPlan, fits: Bool) {
     let leanest = plan(together: 1, keep: .lean, logitRows: 16)
     if leanest.total > budget { return (leanest, false) }
-    let most = max(1, min(batchSize, groups.count))
+    let most = max(1, min(batchSize, max(groups.count, sequences.count)))
     var best = (plan: leanest, cost: cost(of: leanest, batchSize: batchSize))
     for together in [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64] where together <= most {
       for logitRows in [16, 32, 64, 128, 256] {
@@ -120,6 +146,7 @@ public struct MemoryPlanner {
   }
 
   private func cost(of plan: MemoryPlan, batchSize: Int) -> Double {
+    guard sequences.isEmpty else { return cost(ofSequences: plan, batchSize: batchSize) }
     func mean(_ value: (TaskGroup) -> Int) -> Double {
       Double(groups.reduce(0) { $0 + value($1) }) / Double(max(groups.count, 1))
     }
@@ -130,6 +157,17 @@ public struct MemoryPlanner {
       innerRows: batch * mean(\.innerRows), outerRows: batch * mean(\.outerRows),
       scoredRows: batch * mean(\.responseTokens)
     ).cost(of: plan, sweeps: sweeps)
+  }
+
+  private func cost(ofSequences plan: MemoryPlan, batchSize: Int) -> Double {
+    func sum(_ value: (SequenceSize) -> Int) -> Double {
+      sequences.reduce(0) { $0 + Double(value($1)) } / Double(sequences.count) * Double(batchSize)
+    }
+    let rows = sum(\.rows)
+    return StepCost(
+      architecture: weights.architecture, order: .first, innerRows: 0, outerRows: rows,
+      scoredRows: sum(\.scored)
+    ).cost(of: plan, sweeps: max(1, rows / Double(plan.limits.outerRows)))
   }
 
   /// The plan that keeps as much as fits; nil where nothing does.

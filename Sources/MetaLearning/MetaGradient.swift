@@ -20,11 +20,13 @@ public struct MetaLimits: Sendable {
   public var logitRows: Int
   /// Tokens of the key-value cache that answers are decoded with; 0 where none are.
   public var cachedTokens: Int
+  /// Whether losses of θ leave out some of the inputs of the adapter.
+  public var dropout: Bool
 
   /// All sizes.
   public init(
     groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
-    cachedTokens: Int = 0
+    cachedTokens: Int = 0, dropout: Bool = false
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -33,6 +35,7 @@ public struct MetaLimits: Sendable {
     self.sequence = sequence
     self.logitRows = logitRows
     self.cachedTokens = cachedTokens
+    self.dropout = dropout
   }
 }
 
@@ -42,7 +45,7 @@ public struct MetaLimits: Sendable {
 ///
 ///     let meta = MetaGradient(weights: weights, adapter: adapter, …)
 ///     let results = try meta.accumulate(groups, into: gradient)
-///     try meta.accumulate(loss: batch, into: gradient)      // another loss of θ
+///     try meta.accumulate(examples, into: gradient)         // other losses of θ
 ///
 /// With v = ∂L_out/∂θ′, H the Hessian of the inner loss at θ and D the inner rates (η for all, or a
 /// learned one for each tensor), θ′ = θ − D ∂L_in/∂θ and ∂L_out/∂θ = v − H D v: four sweeps over the
@@ -91,6 +94,8 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     limits: MetaLimits, policy: KeepPolicy, workers: Workers, arena: Arena
   ) {
     let full = configuration.inner == .full
+    // Without groups there is no inner step.
+    let factors = full && limits.groups > 0
     let second = configuration.order == .second
     self.configuration = configuration
     self.adapter = adapter
@@ -105,11 +110,12 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       limits: EngineLimits(
         rows: max(limits.outerRows, second ? 0 : limits.innerRows),
         tangentRows: second ? limits.innerRows : 0, sequence: limits.sequence,
-        updateRank: max(adapterRank, full ? max(limits.innerRows, limits.outerRows) : 0),
-        adapterRank: adapterRank, logitRows: limits.logitRows),
+        updateRank: max(adapterRank, factors ? max(limits.innerRows, limits.outerRows) : 0),
+        adapterRank: adapterRank, logitRows: limits.logitRows, dropout: limits.dropout),
       arena: arena)
     inner = Sweep(
-      engine: engine, capacity: limits.innerRows, hasTangents: second, policy: policy, arena: arena)
+      engine: engine, capacity: limits.innerRows, hasTangents: second,
+      policy: limits.innerRows > 0 ? policy : .lean, arena: arena)
     outer = Sweep(
       engine: engine, capacity: limits.outerRows, hasTangents: false,
       policy: KeepPolicy(activations: policy.activations), arena: arena)
@@ -130,9 +136,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         limits: .init(rows: rows, scored: scored, groups: limits.groups),
         storage: configuration.factorStorage, arena: arena)
     }
-    innerFactors = full ? store(limits.innerRows, limits.innerRows) : nil
+    innerFactors = factors ? store(limits.innerRows, limits.innerRows) : nil
     outerFactors =
-      full && (second || configuration.learnsInnerRates)
+      factors && (second || configuration.learnsInnerRates)
       ? store(limits.outerRows, limits.scoredRows) : nil
     cache =
       limits.cachedTokens == 0
@@ -170,23 +176,6 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     _ groups: [TaskGroup], weight: Double, into gradient: AdapterTensors<S>
   ) throws(WeightError) -> [GroupResult] {
     try accumulate(groups, weight: weight, into: OuterGradient(adapter: gradient))
-  }
-
-  /// gradient += the gradient of the weighted loss of `batch` under the unadapted parameters.
-  public func accumulate(
-    loss batch: TokenBatch, into gradient: OuterGradient<S>
-  ) throws(WeightError) -> Double {
-    outer.begin(batch, parameters: unadaptedParameters(rows: batch.count))
-    try outer.forward()
-    try outer.backward(into: gradient.sinks(rows: batch.count, of: adapter, scale: 1))
-    return outer.loss
-  }
-
-  /// The same for an adapter alone.
-  public func accumulate(
-    loss batch: TokenBatch, into gradient: AdapterTensors<S>
-  ) throws(WeightError) -> Double {
-    try accumulate(loss: batch, into: OuterGradient(adapter: gradient))
   }
 
   // MARK: The inner step
@@ -256,9 +245,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     return change
   }
 
-  func unadaptedParameters(rows: Int) -> ParameterChange<S> {
+  func unadaptedParameters(rows: Int, dropout: AdapterDropout? = nil) -> ParameterChange<S> {
     var change = ParameterChange<S>(layers: layers)
-    change.add(adapter, rows: 0..<rows)
+    change.add(adapter, rows: 0..<rows, dropout: dropout)
     return change
   }
 

@@ -42,4 +42,18 @@ extension MetaLimits {
     }
     return result
   }
+
+  /// Limits of plain fine-tuning for sweeps of about `together` of `sequences`: room for as many of
+  /// mean size, and at least for the longest.
+  public init(
+    packing sequences: [SequenceSize], together: Int, logitRows: Int, dropout: Bool = false
+  ) {
+    let longest = sequences.map(\.rows).max() ?? 1
+    let mean =
+      Double(sequences.reduce(0) { $0 + $1.rows }) / Double(max(sequences.count, 1))
+    let rows = max(longest, Int((mean * Double(together)).rounded(.up)))
+    self.init(
+      groups: 0, innerRows: 0, outerRows: rows, scoredRows: 0, sequence: longest + 1,
+      logitRows: min(logitRows, rows), dropout: dropout)
+  }
 }

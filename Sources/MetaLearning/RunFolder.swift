@@ -14,12 +14,14 @@ public struct RunDescription: Codable, Sendable {
   public var model: String
   /// Its fingerprint.
   public var modelFingerprint: UInt32
-  /// The task file.
-  public var data: String
-  /// A fingerprint of the tasks in token ids.
+  /// The task file, where there is one.
+  public var data: String?
+  /// A fingerprint of the tasks and texts in token ids.
   public var dataFingerprint: UInt64
   /// The text file of the language-model loss.
   public var lmData: String?
+  /// The adapter that the run started from, where it was not a new one.
+  public var startAdapter: String?
   /// What joins context and query in Prompt form.
   public var separator: String
   /// What was computed.
@@ -33,14 +35,15 @@ public struct RunDescription: Codable, Sendable {
     case data
     case dataFingerprint = "data_fingerprint"
     case lmData = "lm_data"
+    case startAdapter = "start_adapter"
     case separator, training, threads
   }
 
   /// All values.
   public init(
-    version: String, model: String, modelFingerprint: UInt32, data: String,
-    dataFingerprint: UInt64, lmData: String?, separator: String, training: TrainingConfiguration,
-    threads: Int
+    version: String, model: String, modelFingerprint: UInt32, data: String?,
+    dataFingerprint: UInt64, lmData: String?, startAdapter: String? = nil, separator: String,
+    training: TrainingConfiguration, threads: Int
   ) {
     self.version = version
     self.model = model
@@ -48,6 +51,7 @@ public struct RunDescription: Codable, Sendable {
     self.data = data
     self.dataFingerprint = dataFingerprint
     self.lmData = lmData
+    self.startAdapter = startAdapter
     self.separator = separator
     self.training = training
     self.threads = threads

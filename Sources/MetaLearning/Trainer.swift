@@ -9,12 +9,14 @@ public import Weights
 public struct StepMetrics: Codable, Sendable {
   /// The step, counted from 1.
   public var step: Int
-  /// Mean outer loss of the batch, nats.
+  /// Mean outer loss of the batch, nats; in plain fine-tuning the weighted loss of the step.
   public var outerLoss: Double
-  /// Mean inner loss before the inner step.
-  public var innerLoss: Double
+  /// Mean inner loss before the inner step, where there is one.
+  public var innerLoss: Double?
   /// Mean loss of the Prompt form, where it is trained.
   public var promptLoss: Double?
+  /// Mean loss of the NC form, where it is trained.
+  public var ncLoss: Double?
   /// Mean loss of the plain texts, where they are trained.
   public var lmLoss: Double?
   /// L2 norm of the gradient before clipping.
@@ -27,7 +29,7 @@ public struct StepMetrics: Codable, Sendable {
   public var anonymousBytes: Int
 }
 
-/// Meta-trains an adapter or every parameter: the outer loop.
+/// Meta-trains an adapter or every parameter, the outer loop, or trains them plainly.
 ///
 /// Typical flow:
 ///
@@ -46,19 +48,21 @@ public final class Trainer {
   public let meta: MetaGradient<Float>
   /// How memory is used.
   public let plan: MemoryPlan
-  private let groups: [TaskGroup]
-  private let texts: [[Int32]]
+  let groups: [TaskGroup]
+  let texts: [[Int32]]
   private var order: DataOrder
-  private var textOrder: DataOrder
+  var textOrder: DataOrder
 
-  /// A trainer on `groups` and, for the language-model loss, `texts`; buffers as `plan` says.
+  /// A trainer on `groups` and, for the language-model loss, `texts`; buffers as `plan` says. Plain
+  /// fine-tuning does without groups where it has texts.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public init(
     weights: LlamaWeights<Float>, configuration: TrainingConfiguration, groups: [TaskGroup],
     texts: [[Int32]], plan: MemoryPlan, workers: Workers, arena: Arena
   ) throws(WeightError) {
-    precondition(!groups.isEmpty && (configuration.lmWeight == 0 || !texts.isEmpty))
+    precondition(!groups.isEmpty || !texts.isEmpty)
+    precondition(configuration.lmWeight == 0 || !texts.isEmpty)
     self.configuration = configuration
     self.groups = groups
     self.texts = texts
@@ -74,7 +78,7 @@ public final class Trainer {
     optimizer = OuterOptimizer(
       parameters, rates: meta.rates.names.count, configuration: configuration.adam,
       workers: workers, arena: arena)
-    order = DataOrder(count: groups.count, seed: configuration.seed)
+    order = DataOrder(count: max(groups.count, 1), seed: configuration.seed)
     textOrder = DataOrder(count: max(texts.count, 1), seed: configuration.seed ^ 0x746578)
     try parameters.initialize(from: weights, seed: configuration.seed)
   }
@@ -106,36 +110,27 @@ public final class Trainer {
     optimizer.rateAdam?.steps = step
   }
 
-  /// One step of the outer loop.
+  /// One step.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func advance() throws(WeightError) -> StepMetrics {
     let start = ContinuousClock.now
-    let size = configuration.batchSize
-    let batch = (0..<size).map { groups[order.item(at: step * size + $0)] }
-    let gradient = optimizer.gradient
-    gradient.clear()
-    var results: [MetaGradient<Float>.GroupResult] = []
-    for part in parts(of: batch) {
-      results += try meta.accumulate(part, weight: 1 / Double(size), into: gradient)
-    }
-    let promptLoss = try configuration.promptWeight == 0 ? nil : trainPrompts(batch)
-    let lmLoss = try configuration.lmWeight == 0 ? nil : trainTexts()
+    optimizer.gradient.clear()
+    let losses =
+      if let plain = configuration.finetuning { try finetune(plain) } else { try metaTrain() }
     let norm = GradientClipping.clip(optimizer.flat, toNorm: configuration.maxGradNorm)
     let schedule = configuration.schedule
     let rate = schedule.rate(at: step)
-    if let logs = meta.rates.logs, let rates = gradient.rates {
+    if let logs = meta.rates.logs, let rates = optimizer.gradient.rates {
       optimizer.rateAdam?.step(
         parameters: logs, gradient: rates,
         learningRate: configuration.innerRateLearningRate * rate / schedule.peak)
     }
     optimizer.adam.step(
       parameters: parameters.flat, gradient: optimizer.flat, learningRate: rate)
-    let count = Double(results.count)
     return StepMetrics(
-      step: step, outerLoss: results.reduce(0) { $0 + $1.outerLoss } / count,
-      innerLoss: results.reduce(0) { $0 + $1.innerLoss } / count, promptLoss: promptLoss,
-      lmLoss: lmLoss, gradientNorm: norm, learningRate: rate,
+      step: step, outerLoss: losses.outer, innerLoss: losses.inner, promptLoss: losses.prompt,
+      ncLoss: losses.nc, lmLoss: losses.lm, gradientNorm: norm, learningRate: rate,
       seconds: (ContinuousClock.now - start).inSeconds,
       anonymousBytes: MemoryUsage.current.anonymous)
   }
@@ -146,29 +141,26 @@ public final class Trainer {
       batch, prompts: configuration.promptWeight > 0 || configuration.meta.target == .teacher)
   }
 
-  /// The tasks in Prompt form, at θ: gradient += weight · ∂(mean loss). Returns the mean loss.
-  private func trainPrompts(_ batch: [TaskGroup]) throws(WeightError) -> Double {
-    let weight = configuration.promptWeight / Double(batch.count)
-    var total = 0.0
+  /// The step of the outer loop: gradient += that of the outer loss and of the losses beside it.
+  private func metaTrain() throws(WeightError) -> StepLosses {
+    let batch = tasksOfStep()
+    var results: [MetaGradient<Float>.GroupResult] = []
     for part in parts(of: batch) {
-      let prompts = GroupedBatch(promptsOf: part, weight: weight)
-      total += try meta.accumulate(loss: prompts.batch, into: optimizer.gradient)
+      results += try meta.accumulate(
+        part, weight: 1 / Double(batch.count), into: optimizer.gradient)
     }
-    return total / configuration.promptWeight
+    let beside = try accumulateBeside(batch)
+    let count = Double(results.count)
+    return StepLosses(
+      outer: results.reduce(0) { $0 + $1.outerLoss } / count,
+      inner: results.reduce(0) { $0 + $1.innerLoss } / count, prompt: beside.prompt,
+      lm: beside.lm)
   }
 
-  /// Plain texts, at θ: gradient += λ · ∂(mean loss). Returns the mean loss.
-  private func trainTexts() throws(WeightError) -> Double {
-    let count = configuration.lmBatchSize
-    let weight = configuration.lmWeight / Double(count)
-    var total = 0.0
-    for index in 0..<count {
-      let text = texts[textOrder.item(at: step * count + index)]
-      var batch = TokenBatch()
-      batch.append(text, predicted: text.count - 1, weight: weight)
-      total += try meta.accumulate(loss: batch, into: optimizer.gradient)
-    }
-    return total / configuration.lmWeight
+  /// The groups of tasks of the step.
+  func tasksOfStep() -> [TaskGroup] {
+    let size = configuration.batchSize
+    return (0..<size).map { groups[order.item(at: step * size + $0)] }
   }
 }
 

@@ -30,13 +30,16 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var innerRateLearningRate: Double
   /// Decides the adapter's initialisation and the order of the tasks.
   public var seed: UInt64
+  /// Plain fine-tuning in place of the method; nil for meta-training.
+  public var finetuning: FinetuningConfiguration?
 
   /// All values.
   public init(
     adapter: AdapterConfiguration, meta: MetaConfiguration, schedule: LearningRateSchedule,
     adam: AdamW<Float>.Configuration = .init(), batchSize: Int = 16, contextsPerUpdate: Int = 1,
     promptWeight: Double = 0, lmWeight: Double = 0, lmBatchSize: Int = 2, lmLength: Int = 128,
-    maxGradNorm: Double? = 1, innerRateLearningRate: Double = 0.01, seed: UInt64 = 0
+    maxGradNorm: Double? = 1, innerRateLearningRate: Double = 0.01, seed: UInt64 = 0,
+    finetuning: FinetuningConfiguration? = nil
   ) {
     self.adapter = adapter
     self.meta = meta
@@ -51,5 +54,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.maxGradNorm = maxGradNorm
     self.innerRateLearningRate = innerRateLearningRate
     self.seed = seed
+    self.finetuning = finetuning
   }
 }

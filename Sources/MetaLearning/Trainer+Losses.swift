@@ -1,0 +1,88 @@
+import LoRA
+import Storage
+import Weights
+
+/// The losses of one step, means in nats.
+struct StepLosses {
+  var outer: Double
+  var inner: Double?
+  var prompt: Double?
+  var nc: Double?
+  var lm: Double?
+}
+
+extension Trainer {
+  /// The step of plain fine-tuning: gradient += ∂(Σ share · mean loss of a form + λ · texts).
+  func finetune(_ plain: FinetuningConfiguration) throws(WeightError) -> StepLosses {
+    var examples: [LossExample] = []
+    var places: [TaskForm: Range<Int>] = [:]
+    let batch = groups.isEmpty ? [] : tasksOfStep()
+    for form in plain.forms {
+      let start = examples.count
+      examples += self.examples(of: batch, form, plain)
+      places[form] = start..<examples.count
+    }
+    let tasks = examples.count
+    if configuration.lmWeight > 0 { examples += textExamples() }
+    let rate = configuration.adapter.dropout
+    let losses = try meta.accumulate(
+      examples,
+      dropout: rate > 0 ? AdapterDropout(rate: rate, seed: configuration.seed, step: step) : nil,
+      into: optimizer.gradient)
+    return StepLosses(
+      outer: zip(examples, losses).reduce(0) { $0 + $1.0.weight * $1.1 },
+      prompt: places[.prompt].flatMap { mean(losses[$0]) },
+      nc: places[.nc].flatMap { mean(losses[$0]) }, lm: mean(losses[tasks...]))
+  }
+
+  /// The tasks of `batch` that the step trains in `form`.
+  private func examples(
+    of batch: [TaskGroup], _ form: TaskForm, _ plain: FinetuningConfiguration
+  ) -> [LossExample] {
+    let size = configuration.batchSize
+    let stream = SplitMix64.mix(configuration.seed, 0x66_6f72_6d73)
+    return batch.enumerated().flatMap { index, group -> [LossExample] in
+      var share = plain.share(form)
+      if plain.mixesForms {
+        var draw = SplitMix64(seed: SplitMix64.mix(stream, UInt64(step * size + index)))
+        guard (draw.uniform() < plain.promptShare) == (form == .prompt) else { return [] }
+        share = 1
+      }
+      return group.triplets.map {
+        LossExample(
+          $0, form, weight: share / Double(batch.count * group.triplets.count),
+          masksPrompt: plain.masksPrompt)
+      }
+    }
+  }
+
+  /// What meta-training lowers beside the outer loss: the same tasks in Prompt form, and plain text.
+  func accumulateBeside(_ batch: [TaskGroup]) throws(WeightError) -> (prompt: Double?, lm: Double?)
+  {
+    var examples: [LossExample] = []
+    if configuration.promptWeight > 0 {
+      for group in batch {
+        let weight = configuration.promptWeight / Double(batch.count * group.triplets.count)
+        examples += group.triplets.map { LossExample($0, .prompt, weight: weight) }
+      }
+    }
+    let prompts = examples.count
+    if configuration.lmWeight > 0 { examples += textExamples() }
+    let losses = try meta.accumulate(examples, into: optimizer.gradient)
+    return (mean(losses[..<prompts]), mean(losses[prompts...]))
+  }
+
+  /// The step's plain texts: λ · the mean of their losses.
+  private func textExamples() -> [LossExample] {
+    let count = configuration.lmBatchSize
+    return (0..<count).map {
+      LossExample(
+        text: texts[textOrder.item(at: step * count + $0)],
+        weight: configuration.lmWeight / Double(count))
+    }
+  }
+
+  private func mean(_ losses: ArraySlice<Double>) -> Double? {
+    losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
+  }
+}
