@@ -1,6 +1,5 @@
 public import ArgumentParser
 public import Llama
-import LoRA
 public import MetaLearning
 
 /// Flags of the inner step, shared by the subcommands.
@@ -48,44 +47,8 @@ struct MethodOptions: ParsableArguments {
   }
 }
 
-/// Flags of a new adapter.
-struct AdapterOptions: ParsableArguments {
-  @Option(help: "Rank of the adapter.")
-  var rank = 8
-
-  @Option(help: "The adapter is scaled by alpha / rank.")
-  var alpha = 16.0
-
-  @Option(
-    parsing: .upToNextOption,
-    help: "Linears that carry an adapter: q_proj k_proj v_proj o_proj gate_proj up_proj down_proj.")
-  var targetModules: [String] = LinearKind.allCases.map(\.moduleName)
-
-  @Flag(help: "Scale by alpha / √rank (rank-stabilised LoRA).")
-  var rslora = false
-
-  func validate() throws {
-    guard (1...4096).contains(rank) else { throw ValidationError("--rank must be 1 to 4096.") }
-    guard alpha > 0, alpha.isFinite else { throw ValidationError("--alpha must be positive.") }
-    for name in targetModules where !LinearKind.allCases.contains(where: { $0.moduleName == name })
-    {
-      let known = LinearKind.allCases.map(\.moduleName).joined(separator: " ")
-      throw ValidationError("--target-modules: '\(name)' is none of \(known).")
-    }
-  }
-
-  /// Whether no flag differs from its default.
-  var isDefault: Bool { configuration == AdapterConfiguration() }
-
-  var configuration: AdapterConfiguration {
-    AdapterConfiguration(
-      rank: rank, alpha: alpha,
-      targetModules: LinearKind.allCases.filter { targetModules.contains($0.moduleName) },
-      useRSLoRA: rslora)
-  }
-}
-
 extension InnerStep: ExpressibleByArgument {}
 extension OuterStep: ExpressibleByArgument {}
 extension Target: ExpressibleByArgument {}
 extension InnerParameters: ExpressibleByArgument {}
+extension FactorStorage: ExpressibleByArgument {}

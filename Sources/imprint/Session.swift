@@ -52,8 +52,8 @@ struct Session {
   }
 }
 
-/// A fingerprint of tasks in token ids (FNV-1a, 64 bits).
-func fingerprint(_ groups: [TaskGroup]) -> UInt64 {
+/// A fingerprint of tasks and texts in token ids (FNV-1a, 64 bits).
+func fingerprint(_ groups: [TaskGroup], _ texts: [[Int32]] = []) -> UInt64 {
   var hash: UInt64 = 0xcbf2_9ce4_8422_2325
   func mix(_ ids: [Int32]) {
     for id in ids + [-1] { hash = (hash ^ UInt64(UInt32(bitPattern: id))) &* 0x0000_0100_0000_01b3 }
@@ -64,5 +64,6 @@ func fingerprint(_ groups: [TaskGroup]) -> UInt64 {
     mix(triplet.response)
     mix(triplet.separator)
   }
+  texts.forEach { mix($0) }
   return hash
 }

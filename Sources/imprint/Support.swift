@@ -23,6 +23,11 @@ func reportingErrors(_ body: () throws -> Void) throws {
   }
 }
 
+/// Refuses `flag` where what it goes with is not there.
+func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
+  if !condition { throw ValidationError("\(flag) goes with \(other).") }
+}
+
 /// Writes to standard error.
 func note(_ text: String) { FileHandle.standardError.write(Foundation.Data(text.utf8)) }
 

@@ -12,12 +12,14 @@ import Testing
 @Suite struct FinetuningRunTests {
   static func trainer(
     _ plain: FinetuningConfiguration = .init(), dropout: Double = 0.2, tasks: Bool = true,
-    lm: Double = 0.3, steps: Int = 6, together: Int = 2, seed: UInt64 = 4
+    lm: Double = 0.3, steps: Int = 6, together: Int = 2, seed: UInt64 = 4,
+    outer: OuterStep = .lora
   ) throws -> Trainer {
     let groups = tasks ? try FinetuningTests.triplets().map { TaskGroup([$0]) } : []
     let texts: [[Int32]] = [[1, 2, 3, 4, 5, 6], [9, 8, 7, 6], [5, 4, 3]]
     var configuration = TrainingConfiguration(
-      adapter: .init(rank: 3, alpha: 6, dropout: dropout), meta: FinetuningConfiguration.method(),
+      adapter: .init(rank: 3, alpha: 6, dropout: dropout),
+      meta: FinetuningConfiguration.method(training: outer),
       schedule: .init(peak: 0.01, warmupSteps: 2, totalSteps: steps, decay: .cosine), batchSize: 2,
       lmWeight: lm, lmBatchSize: 2, seed: seed)
     configuration.finetuning = plain
@@ -131,6 +133,23 @@ import Testing
     #expect(best.fits && best.plan.limits.outerRows == 48 && best.plan.keep.activations == 2)
     let lean = planner.plan(together: 1, keep: .lean, logitRows: 16)
     #expect(!planner.best(budget: lean.total - 1, batchSize: 16).fits)
+  }
+
+  /// Every parameter is trained by the same losses, and resumes as exactly.
+  @Test func aWholeModelIsTrainedToo() throws {
+    let folder = try TemporaryFolder()
+    let run = RunFolder(path: folder.path)
+    let straight = try Self.trainer(dropout: 0, steps: 20, outer: .full)
+    let metrics = try (0..<20).map { _ in try straight.advance() }
+    let (first, last) = (metrics.prefix(4), metrics.suffix(4))
+    #expect(last.reduce(0) { $0 + $1.outerLoss } < 0.7 * first.reduce(0) { $0 + $1.outerLoss })
+    let other = try Self.trainer(dropout: 0, steps: 20, outer: .full)
+    for _ in 0..<9 { _ = try other.advance() }
+    try run.checkpoint(other)
+    let resumed = try Self.trainer(dropout: 0, steps: 20, outer: .full)
+    try run.restore(resumed)
+    while resumed.step < 20 { _ = try resumed.advance() }
+    #expect(resumed.parameters.flat.elements == straight.parameters.flat.elements)
   }
 
   /// An adapter that was fine-tuned with dropout goes on in a meta-training run.

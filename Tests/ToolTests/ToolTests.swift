@@ -206,7 +206,8 @@ struct Tool {
 
   @Test func helpHasExamples() throws {
     for (tool, command) in [
-      ("imprint", "train"), ("imprint", "evaluate"), ("imprint", "generate"),
+      ("imprint", "train"), ("imprint", "finetune"), ("imprint", "evaluate"),
+      ("imprint", "generate"),
       ("imprint-tools", "convert"), ("imprint-tools", "tokenize"), ("imprint-bench", "gradient"),
       ("imprint-bench", "step"), ("imprint-bench", "codec"),
     ] {
