@@ -1,4 +1,5 @@
 import Foundation
+import Llama
 import LoRA
 import MetaLearning
 import Operations
@@ -143,16 +144,16 @@ struct TrainingRun {
       ? "all \(plan.ledger[.parameters, default: 0] / 4) parameters"
       : "\(planner.layout.count) adapter parameters"
     let keep = plan.keep
-    var kept = "\(keep.activations) blocks keep activations"
+    var kept = "kept: activations of \(keep.activations) blocks"
     if training.finetuning == nil {
-      kept +=
-        ", \(keep.tangents) tangents, \(keep.deltas) gradients\(keep.head ? ", the head its" : "")"
+      kept += ", tangents of \(keep.tangents), gradients of \(keep.deltas)"
+      if keep.head { kept += ", the logits' gradients" }
     }
     let sweep =
       training.finetuning == nil
       ? "up to \(plan.together) tasks" : "\(plan.limits.outerRows) tokens"
     return """
-      plan: \(sweep) a sweep; \(kept); \(plan.logitRows) rows of logits; \(count)
+      plan: \(sweep) a sweep; \(kept); \(plan.logitRows) rows of logits at once; \(count)
       \(parts.joined(separator: ", ")), process \(mebibytes(plan.floor)): \
       \(mebibytes(plan.total)) in all
       """

@@ -33,7 +33,7 @@ import Testing
     let flags = ["--outer", "full", "--inner-lr", "0.05", "--lr", "1e-3"]
     let done = try train(run, flags + ["--steps", "8", "--save-every", "4"])
     #expect(done.status == 0, "\(done.errors)")
-    #expect(done.errors.contains("of logits; all 18432 parameters"))
+    #expect(done.errors.contains("of logits at once; all 18432 parameters"))
     let trained = run + "/model.imprint"
     let verified = try Tool.run("imprint-tools", "verify", trained)
     #expect(verified.status == 0, "\(verified.errors)")
