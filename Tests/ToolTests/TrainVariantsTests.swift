@@ -91,7 +91,7 @@ import Testing
 
   @Test(arguments: [
     (["--outer", "full", "--inner", "lora"], "--outer full goes with --inner full."),
-    (["--outer", "full", "--rank", "4"], "go with --outer lora."),
+    (["--outer", "full", "--rank", "4"], "--rank goes with --outer lora."),
     (["--factor-storage", "bf16"], "--factor-storage goes with --inner full."),
     (["--inner-parameters", "all"], "--inner-parameters goes with --inner full."),
     (
@@ -101,7 +101,7 @@ import Testing
     (["--outer", "full", "--save-type", "q4_0"], "--save-type must be f32 or bf16."),
     (["--inner-lr-lr", "0.1"], "--inner-lr-lr goes with --learn-inner-lr."),
     (["--teacher-max-tokens", "4"], "--teacher-max-tokens goes with --target teacher."),
-    (["--lm-weight", "1"], "--lm-data and --lm-weight go together."),
+    (["--lm-weight", "1"], "--lm-weight goes with --lm-data."),
   ]) func flagsThatMakeNoSense(_ flags: [String], _ complaint: String) throws {
     let result = try train(folder.file("run"), flags)
     #expect(result.status == 64)
