@@ -132,8 +132,11 @@ public struct MemoryPlanner {
     let leanest = plan(together: 1, keep: .lean, logitRows: 16)
     if leanest.total > budget { return (leanest, false) }
     let most = max(1, min(batchSize, max(groups.count, sequences.count)))
+    var candidates = [1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64].filter { $0 < most } + [most]
+    // Room for more tasks of mean size than a batch has makes one sweep of a batch of large ones.
+    if trains, sequences.isEmpty, most > 1 { candidates.append(most + (most + 2) / 3) }
     var best = (plan: leanest, cost: cost(of: leanest, batchSize: batchSize))
-    for together in [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64] where together <= most {
+    for together in candidates {
       for logitRows in [16, 32, 64, 128, 256] {
         guard let plan = filled(together: together, logitRows: logitRows, budget: budget) else {
           break
