@@ -17,12 +17,28 @@ struct CharacterDescriptionData: ParsableCommand {
   @Option(help: "How queries end: 'Answer:' (question), or with the start of a sentence (stem).")
   var queryForm: CharacterDescription.QueryForm = .stem
 
+  @Option(
+    help: """
+      How many traits there are besides trade and town, 1 to \(CharacterDescription.traitCount): \
+      fewer make a narrower domain.
+      """)
+  var traits = CharacterDescription.traitCount
+
+  func validate() throws {
+    guard (1...CharacterDescription.traitCount).contains(traits) else {
+      throw ValidationError("--traits must be 1 to \(CharacterDescription.traitCount).")
+    }
+  }
+
   func run() throws {
     try reportingErrors {
-      try options.write("character-description", options: ["query-form": queryForm.rawValue]) {
+      try options.write(
+        "character-description", options: ["query-form": queryForm.rawValue, "traits": "\(traits)"]
+      ) {
         count, forTest in
         CharacterDescription(
-          count: count, seed: options.sides.seed, forTest: forTest, queryForm: queryForm)
+          count: count, seed: options.sides.seed, forTest: forTest, queryForm: queryForm,
+          traits: traits)
       }
     }
   }

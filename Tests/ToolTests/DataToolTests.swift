@@ -23,7 +23,7 @@ import Text
     #expect(
       manifest
         == DatasetManifest(
-          dataset: "character-description", seed: 5, options: ["query-form": "question"],
+          dataset: "character-description", seed: 5, options: ["query-form": "question", "traits": "15"],
           tasks: ["train.jsonl": 20]))
   }
 

@@ -22,9 +22,20 @@ public struct CharacterDescription: Sequence {
   public let forTest: Bool
   /// How queries end.
   public let queryForm: QueryForm
+  /// How many traits there are besides trade and town, the first of ``traitCount``: fewer make a
+  /// narrower domain.
+  public let traits: Int
 
-  /// `count` tasks.
-  public init(count: Int, seed: UInt64, forTest: Bool, queryForm: QueryForm = .stem) {
+  /// How many traits there can be besides trade and town.
+  public static var traitCount: Int { CharacterTrait.all.count }
+
+  /// `count` tasks; `traits` is from 1 to ``traitCount``.
+  public init(
+    count: Int, seed: UInt64, forTest: Bool, queryForm: QueryForm = .stem,
+    traits: Int = CharacterDescription.traitCount
+  ) {
+    precondition((1...Self.traitCount).contains(traits))
+    self.traits = traits
     self.count = count
     self.seed = seed
     self.forTest = forTest
@@ -33,7 +44,8 @@ public struct CharacterDescription: Sequence {
 
   /// The tasks one after the other; no name comes twice.
   public func makeIterator() -> AnyIterator<MetaTask> {
-    var maker = CharacterMaker(seed: seed, forTest: forTest, queryForm: queryForm)
+    var maker = CharacterMaker(
+      seed: seed, forTest: forTest, queryForm: queryForm, traits: traits)
     var left = count
     return AnyIterator {
       guard left > 0 else { return nil }
@@ -46,10 +58,12 @@ public struct CharacterDescription: Sequence {
 private struct CharacterMaker {
   private let words: Vocabulary
   private let queryForm: CharacterDescription.QueryForm
+  private let traits: [CharacterTrait]
   private var names: NameMaker
   private var random: SplitMix64
 
-  init(seed: UInt64, forTest: Bool, queryForm: CharacterDescription.QueryForm) {
+  init(seed: UInt64, forTest: Bool, queryForm: CharacterDescription.QueryForm, traits: Int) {
+    self.traits = Array(CharacterTrait.all.prefix(traits))
     words = Vocabulary(forTest: forTest)
     names = NameMaker(words: words)
     random = SplitMix64(dataset: "character-description", seed: seed, forTest: forTest)
@@ -60,8 +74,7 @@ private struct CharacterMaker {
     let person = Phrase(name: names.next(&random), isFemale: random.happens(0.5))
     let profession = draw(.profession, person, isTrait: false)
     let place = draw(.place, person, isTrait: false)
-    let traits = random.shuffled(CharacterTrait.all)
-    let facts = traits.prefix(1 + random.below(3)).map { draw($0, person) }
+    let facts = random.shuffled(traits).prefix(1 + random.below(3)).map { draw($0, person) }
     let (opening, told, rest) = open(person, profession, place, facts)
     var sentences = describe(random.shuffled(rest), person)
     if random.happens(0.25) {
