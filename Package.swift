@@ -45,7 +45,8 @@ let package = Package(
     .executable(name: "imprint-bench", targets: ["imprint-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // Level 0: C.
@@ -91,9 +92,15 @@ let package = Package(
         "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights",
         "CCodec", "CLZ4",
       ]),
+    library(
+      "Experiments", path: "Benchmarks/ExperimentHarness",
+      ["MetaLearning", "Storage", .product(name: "Yams", package: "Yams")]),
     executable(
       "imprint-bench", path: "Benchmarks/imprint-bench",
-      ["BenchmarkSuites", "MetaLearning", "Llama", "LoRA", "Storage", "Text", "Weights"]),
+      [
+        "BenchmarkSuites", "Experiments", "MetaLearning", "Llama", "LoRA", "Storage", "Text",
+        "Weights",
+      ]),
 
     // Tests.
     .target(
@@ -113,11 +120,12 @@ let package = Package(
     test(
       "MetaLearningTests",
       ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
+    test("ExperimentsTests", ["Experiments"]),
     test(
       "ToolTests",
       [
-        "imprint", "imprint-tools", "imprint-bench", "BenchmarkSuites", "MetaLearning", "Weights",
-        "Text",
+        "imprint", "imprint-tools", "imprint-bench", "BenchmarkSuites", "MetaLearning", "Storage",
+        "Weights", "Text",
       ]),
   ],
   cLanguageStandard: .c17

@@ -3,8 +3,10 @@ import ArgumentParser
 @main
 struct ImprintBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "imprint-bench", abstract: "Measure the codec, the step and its memory.",
+    commandName: "imprint-bench",
+    abstract: "Measure the codec, the step and its memory, and run experiments.",
     subcommands: [
-      Codec.self, Gradient.self, GradientServer.self, MemoryRank.self, MemoryCase.self, Step.self,
+      Codec.self, RunExperiment.self, Gradient.self, GradientServer.self, MemoryRank.self,
+      MemoryCase.self, Step.self,
     ])
 }

@@ -101,6 +101,25 @@ public struct Evaluator {
     for size in options.retention where size > tasks {
       throw EvaluationError.retention(contexts: size, tasks: tasks)
     }
+    var report = try forms(groups, texts, options, progress)
+    if !options.retention.isEmpty {
+      report.retention = try options.retention.map {
+        // One context in a model is what FT is already.
+        if $0 == 1, report.contextsPerUpdate == 1 {
+          return Retention(
+            contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
+        }
+        return try retention(of: groups, contexts: $0, options, progress)
+      }
+    }
+    return report
+  }
+
+  /// NC, Prompt and FT; the buffers are returned before others are planned.
+  private func forms(
+    _ groups: [TaskGroup], _ texts: [[Int32]], _ options: EvaluationOptions,
+    _ progress: (String, Int, Int) -> Void
+  ) throws -> EvaluationReport {
     let others = options.irrelevantContext ? groups.withOtherContexts(seed: options.seed) : nil
     if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
     let arena = Arena()
@@ -116,16 +135,6 @@ public struct Evaluator {
     var report = EvaluationReport(
       scores, contextsPerUpdate: groups.first?.triplets.count ?? 1)
     report.plainText = try plainText(meta, texts, progress)
-    if !options.retention.isEmpty {
-      report.retention = try options.retention.map {
-        // One context in a model is what FT is already.
-        if $0 == 1, report.contextsPerUpdate == 1 {
-          return Retention(
-            contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
-        }
-        return try retention(of: groups, contexts: $0, options, progress)
-      }
-    }
     return report
   }
 

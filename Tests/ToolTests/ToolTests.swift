@@ -209,7 +209,7 @@ struct Tool {
       ("imprint", "train"), ("imprint", "finetune"), ("imprint", "evaluate"),
       ("imprint", "generate"),
       ("imprint-tools", "convert"), ("imprint-tools", "tokenize"), ("imprint-bench", "gradient"),
-      ("imprint-bench", "step"), ("imprint-bench", "codec"),
+      ("imprint-bench", "step"), ("imprint-bench", "codec"), ("imprint-bench", "experiment"),
     ] {
       let result = try Tool.run(tool, command, "--help")
       let words = result.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")

@@ -1,0 +1,125 @@
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The signal that has asked the harness to stop, and the child that is told of it.
+enum Interruption {
+  private static let signalNumber = Atomic<Int32>(0)
+  private static let child = Atomic<Int32>(0)
+
+  /// The signal that has come; nil for none.
+  static var received: Int32? {
+    let number = signalNumber.load(ordering: .relaxed)
+    return number == 0 ? nil : number
+  }
+
+  /// From now on SIGINT and SIGTERM end the child, and the harness after it.
+  static func watch() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        Interruption.signalNumber.store(number, ordering: .relaxed)
+        let child = Interruption.child.load(ordering: .relaxed)
+        if child > 0 { kill(child, number) }
+      }
+    }
+  }
+
+  static func follow(_ process: Int32) {
+    child.store(process, ordering: .relaxed)
+    if let received, process > 0 { kill(process, received) }
+  }
+}
+
+/// Runs executables, with what they print on the terminal and in a log.
+struct ChildProcess {
+  struct Outcome {
+    var status: Int32
+    var anonymousBytes: Int?
+  }
+
+  /// The folder of the executables.
+  let executables: String
+  /// Whether the log alone gets what they print.
+  let isQuiet: Bool
+
+  /// The path of an executable, as users may give it.
+  func path(_ name: String) -> String {
+    let path = executables + "/" + name
+    let here = FileManager.default.currentDirectoryPath + "/"
+    return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
+  }
+
+  /// Runs `words`, whose first is an executable's name, to its end.
+  ///
+  /// Throws ``ExperimentError`` where it cannot be started.
+  func run(_ words: [String], log: String) throws -> Outcome {
+    let process = Process()
+    process.executableURL = URL(filePath: executables + "/" + words[0])
+    process.arguments = Array(words.dropFirst())
+    process.standardInput = FileHandle.nullDevice
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    guard let file = fopen(log, "a") else { throw ExperimentError("\(log): cannot be written") }
+    defer { fclose(file) }
+    fputs("$ \(Words.shell(words))\n", file)
+    do {
+      try process.run()
+    } catch {
+      throw ExperimentError("\(executables)/\(words[0]): cannot be started")
+    }
+    Interruption.follow(process.processIdentifier)
+    defer { Interruption.follow(0) }
+    let peak = Peak(process.processIdentifier)
+    peak.start()
+    let reading = pipe.fileHandleForReading
+    while true {
+      let data = reading.availableData
+      if data.isEmpty { break }
+      _ = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
+      fflush(file)
+      if !isQuiet { FileHandle.standardError.write(data) }
+    }
+    process.waitUntilExit()
+    let status = process.terminationStatus
+    return Outcome(
+      status: process.terminationReason == .uncaughtSignal ? 128 + status : status,
+      anonymousBytes: peak.stop())
+  }
+
+  /// Samples how much anonymous memory a process has.
+  private final class Peak: Sendable {
+    private let process: Int32
+    private let most = Mutex(0)
+    private let isOver = Atomic(false)
+
+    init(_ process: Int32) { self.process = process }
+
+    func start() {
+      Thread.detachNewThread { [self] in
+        while !isOver.load(ordering: .relaxed) {
+          sample()
+          Thread.sleep(forTimeInterval: 0.2)
+        }
+      }
+    }
+
+    func stop() -> Int? {
+      isOver.store(true, ordering: .relaxed)
+      let bytes = most.withLock { $0 }
+      return bytes == 0 ? nil : bytes
+    }
+
+    private func sample() {
+      guard let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+      else { return }
+      for line in text.split(separator: "\n") where line.hasPrefix("RssAnon:") {
+        let kilobytes = Int(line.filter(\.isNumber)) ?? 0
+        most.withLock { $0 = max($0, kilobytes * 1024) }
+      }
+    }
+  }
+}

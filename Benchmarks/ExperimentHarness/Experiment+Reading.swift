@@ -1,0 +1,221 @@
+import Foundation
+
+extension Experiment {
+  /// Reads the file at `path`; where `smoke`, with what its section `smoke` puts in place.
+  ///
+  /// Throws ``ExperimentError`` naming file, line and key.
+  public init(path: String, smoke: Bool = false) throws {
+    var root = try Self.root(path)
+    name = String(path.split(separator: "/").last?.split(separator: ".").first ?? "")
+    guard name.isPlainName, !Self.reserved.contains(name) else {
+      throw ExperimentError(
+        "\(path): the file's name has letters, digits, '-' and '_', and is none of \(Self.reserved.joined(separator: ", "))"
+      )
+    }
+    var shared = Shared()
+    if let other = try root.string("include") {
+      let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+      var reader = try Self.root(folder + other)
+      try shared.add(&reader, smoke: smoke)
+      try reader.finish()
+    }
+    title = try root.required("title")
+    about = try root.string("about") ?? ""
+    seeds = [1]
+    try shared.add(&root, smoke: smoke)
+    model = shared.model
+    seeds = shared.seeds ?? seeds
+    settings = shared.settings
+    data = shared.data
+    stages = shared.stages
+    variants = try root.named("variants").map { try Variant($0.name, $0.reader) }
+    baseline = try root.string("baseline") ?? variants.first?.name ?? ""
+    evaluate = try root.string("evaluate") ?? ""
+    tables = try root.list("tables").map { try Table($0) }
+    picture = try root.reader("picture").map { try Picture($0) }
+    try root.finish()
+    try check(root)
+  }
+
+  /// Names of folders below an output.
+  private static let reserved = ["data", "stages"]
+
+  private static func root(_ path: String) throws -> YAMLReader {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ExperimentError("\(path): cannot be read")
+    }
+    return try YAMLReader(file: path, text: String(decoding: data, as: UTF8.self))
+  }
+
+  /// What a file and the one that it includes both may have; the later one counts.
+  private struct Shared {
+    var model: String?
+    var seeds: [UInt64]?
+    var settings: [String: String] = [:]
+    var data: [DataSet] = []
+    var stages: [Stage] = []
+
+    mutating func add(_ root: inout YAMLReader, smoke: Bool) throws {
+      model = try root.string("model") ?? model
+      seeds = try root.numbers("seeds") ?? seeds
+      for (name, value) in try root.pairs("settings") { settings[name] = value }
+      if var reader = try root.reader("smoke") {
+        let pairs = try reader.pairs("settings")
+        let numbers = try reader.numbers("seeds")
+        try reader.finish()
+        for (name, value) in pairs {
+          guard settings[name] != nil else {
+            throw reader.problem("settings", "'\(name)' is no setting")
+          }
+          if smoke { settings[name] = value }
+        }
+        if smoke { seeds = numbers ?? seeds }
+      }
+      let metric = try root.string("metric") ?? "exact_match"
+      for (name, reader) in try root.named("data") {
+        data.removeAll { $0.name == name }
+        data.append(try DataSet(name, reader, metric: metric))
+      }
+      for (name, reader) in try root.named("stages") {
+        stages.removeAll { $0.name == name }
+        stages.append(try Stage(name, reader))
+      }
+    }
+  }
+
+  /// Names must exist, and stages must not go in a circle.
+  private func check(_ root: YAMLReader) throws {
+    if data.isEmpty { throw root.problem("data", "is missing") }
+    if variants.isEmpty { throw root.problem("variants", "is missing") }
+    if seeds.isEmpty { throw root.problem("seeds", "is empty") }
+    if Set(seeds).count < seeds.count { throw root.problem("seeds", "has one twice") }
+    func known(_ name: String?, _ names: [String], _ key: String) throws {
+      guard let name, !names.contains(name) else { return }
+      throw root.problem(
+        key, "'\(name)' is none of \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+    }
+    let (dataNames, stageNames) = (data.map(\.name), stages.map(\.name))
+    for set in data {
+      for name in set.joins {
+        try known(name, dataNames, "data")
+        if data.first(where: { $0.name == name })?.joins.isEmpty == false {
+          throw root.problem("data", "'\(set.name)' joins '\(name)', which is joined itself")
+        }
+      }
+    }
+    for (place, stage) in stages.enumerated() {
+      try known(stage.from, Array(stageNames[..<place]), "stages")
+      try known(stage.fromData, dataNames, "stages")
+      try known(stage.data, dataNames, "stages")
+      if stage.command == .merge, stage.from == nil {
+        throw root.problem("stages", "'\(stage.name)': merge needs 'from'")
+      }
+    }
+    for variant in variants {
+      try known(variant.stage, stageNames, "variants")
+      try known(variant.stageData, dataNames, "variants")
+      for name in variant.on ?? [] { try known(name, dataNames, "variants") }
+      for name in variant.paper.keys { try known(name, dataNames, "variants") }
+    }
+    try known(baseline, variants.map(\.name), "baseline")
+  }
+}
+
+extension Experiment.DataSet {
+  fileprivate init(_ name: String, _ reader: YAMLReader, metric: String) throws {
+    var reader = reader
+    self.name = name
+    title = try reader.string("title") ?? name
+    self.metric = try reader.string("metric") ?? metric
+    commands = try reader.strings("commands") ?? []
+    joins = try reader.strings("join") ?? []
+    train = try reader.string("train")
+    test = try reader.string("test")
+    options = try reader.string("options") ?? ""
+    settings = [:]
+    for (name, value) in try reader.pairs("settings") { settings[name] = value }
+    try reader.finish()
+    if !joins.isEmpty, !commands.isEmpty || train != nil {
+      throw reader.problem("join", "takes the place of 'commands' and 'train'")
+    }
+    if joins.isEmpty, train == nil, test == nil {
+      throw reader.problem("", "has neither 'train' nor 'test'")
+    }
+  }
+}
+
+extension Experiment.Stage {
+  fileprivate init(_ name: String, _ reader: YAMLReader) throws {
+    var reader = reader
+    self.name = name
+    title = try reader.string("title") ?? name
+    let word = try reader.string("command") ?? Command.train.rawValue
+    guard let command = Command(rawValue: word) else {
+      let known = Command.allCases.map(\.rawValue).joined(separator: ", ")
+      throw reader.problem("command", "'\(word)' is none of \(known)")
+    }
+    self.command = command
+    from = try reader.string("from")
+    fromData = try reader.string("from-data")
+    data = try reader.string("data")
+    seed = try reader.numbers("seed")?.first
+    options = try reader.string("options") ?? ""
+    let gives = try reader.string("gives") ?? (command == .merge ? "model" : "adapter")
+    guard ["adapter", "model"].contains(gives) else {
+      throw reader.problem("gives", "'\(gives)' is none of adapter, model")
+    }
+    givesModel = gives == "model"
+    try reader.finish()
+  }
+}
+
+extension Experiment.Variant {
+  fileprivate init(_ name: String, _ reader: YAMLReader) throws {
+    var reader = reader
+    self.name = name
+    title = try reader.string("title") ?? name
+    stage = try reader.string("stage")
+    stageData = try reader.string("stage-data")
+    evaluate = try reader.string("evaluate") ?? ""
+    on = try reader.strings("on")
+    paper = [:]
+    for (name, value) in try reader.pairs("paper") { paper[name] = value }
+    try reader.finish()
+  }
+}
+
+extension Experiment.Value {
+  fileprivate init(_ reader: YAMLReader) throws {
+    var reader = reader
+    title = try reader.required("title")
+    path = try reader.required("value")
+    try reader.finish()
+  }
+}
+
+extension Experiment.Table {
+  fileprivate init(_ reader: YAMLReader) throws {
+    var reader = reader
+    title = try reader.string("title") ?? ""
+    let columns = try reader.list("columns").map { try Experiment.Value($0) }
+    let across = try reader.string("across")
+    try reader.finish()
+    if let across, columns.isEmpty {
+      content = .across(across)
+    } else if across == nil, !columns.isEmpty {
+      content = .columns(columns)
+    } else {
+      throw reader.problem("", "needs 'columns' or 'across'")
+    }
+  }
+}
+
+extension Experiment.Picture {
+  fileprivate init(_ reader: YAMLReader) throws {
+    var reader = reader
+    title = try reader.string("title") ?? ""
+    bars = try reader.list("bars").map { try Experiment.Value($0) }
+    try reader.finish()
+    if bars.isEmpty { throw reader.problem("bars", "is missing") }
+  }
+}

@@ -1,0 +1,100 @@
+/// An experiment as its file declares it. `Docs/experiments.md` describes the file.
+public struct Experiment: Sendable {
+  /// Tasks to train on and to evaluate.
+  struct DataSet: Sendable {
+    var name: String
+    var title: String
+    /// Which share its results are given as: `exact_match`, `token_accuracy`, `answer_f1`, ….
+    var metric: String
+    /// What makes it.
+    var commands: [String]
+    /// Data sets whose training files it is put together from.
+    var joins: [String]
+    var train: String?
+    var test: String?
+    /// Flags of every train, finetune and evaluate on it.
+    var options: String
+    /// Settings that are its own.
+    var settings: [String: String]
+  }
+
+  /// One training, merging or fine-tuning.
+  struct Stage: Sendable {
+    enum Command: String, CaseIterable { case train, finetune, merge }
+
+    var name: String
+    var title: String
+    var command: Command
+    /// The stage whose result it starts from.
+    var from: String?
+    /// The data set that `from` was made on, where it is another one.
+    var fromData: String?
+    /// The data set it is made on; nil for the one that is evaluated.
+    var data: String?
+    /// A seed of its own, the same for every seed of the experiment.
+    var seed: UInt64?
+    var options: String
+    /// Whether its result is a weight file.
+    var givesModel: Bool
+  }
+
+  /// One row of results: a stage's result, evaluated.
+  struct Variant: Sendable {
+    var name: String
+    var title: String
+    /// The stage that is evaluated; nil for the model itself.
+    var stage: String?
+    /// The data set that the stage was made on, where it is another one.
+    var stageData: String?
+    /// Flags of its evaluation.
+    var evaluate: String
+    /// The data sets it is evaluated on; nil for all.
+    var on: [String]?
+    /// What the paper has, by data set, as it is printed.
+    var paper: [String: String]
+  }
+
+  /// A number of a report, and what it is called.
+  struct Value: Sendable {
+    var title: String
+    var path: String
+  }
+
+  /// A table of results.
+  struct Table: Sendable {
+    enum Content: Sendable {
+      /// A table for each data set, with these columns.
+      case columns([Value])
+      /// One table with a column for each data set.
+      case across(String)
+    }
+
+    var title: String
+    var content: Content
+  }
+
+  /// What the bars of the picture are.
+  struct Picture: Sendable {
+    var title: String
+    var bars: [Value]
+  }
+
+  /// The name of its file, without an extension.
+  public var name: String
+  /// What it is called.
+  public var title: String
+  /// What it shows, for people.
+  public var about: String
+  var model: String?
+  var seeds: [UInt64]
+  var settings: [String: String]
+  var data: [DataSet]
+  var stages: [Stage]
+  var variants: [Variant]
+  /// The variant that shares of a gap are counted from.
+  var baseline: String
+  /// Flags of every evaluation.
+  var evaluate: String
+  var tables: [Table]
+  var picture: Picture?
+}

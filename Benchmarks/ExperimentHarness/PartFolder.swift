@@ -1,0 +1,114 @@
+import Foundation
+import MetaLearning
+import Storage
+
+/// What a part's folder says of it: `done.json` when it is made, `begun.json` before, and `log.txt`.
+struct PartFolder: Sendable {
+  /// A part that is made.
+  struct Done: Codable, Sendable, Equatable {
+    var recipe: String
+    /// As they can be given by hand.
+    var commands: [String]
+    /// Of all attempts, as far as known.
+    var seconds: Double
+    /// The most anonymous memory of a command, sampled; nil where it was too short.
+    var anonymousBytes: Int?
+    /// How much work it was, in tasks; nil where that is not known.
+    var tasks: Double?
+    /// UTC.
+    var finished: String
+
+    enum CodingKeys: String, CodingKey {
+      case recipe, commands, seconds
+      case anonymousBytes = "anonymous_bytes"
+      case tasks, finished
+    }
+  }
+
+  private struct Begun: Codable {
+    var recipe: String
+  }
+
+  /// How far a part is.
+  enum State: Equatable {
+    case new
+    /// It was begun and not finished.
+    case begun
+    case done(Done)
+    /// It was begun or made by other commands.
+    case changed
+  }
+
+  let path: String
+
+  init(_ part: Part, output: String) { path = output + "/" + part.id }
+
+  private var donePath: String { path + "/done.json" }
+  private var begunPath: String { path + "/begun.json" }
+  var logPath: String { path + "/log.txt" }
+  /// Where a training stage's run is.
+  var run: RunFolder { RunFolder(path: path + "/run") }
+
+  func state(recipe: String) -> State {
+    if let done: Done = read(donePath) { return done.recipe == recipe ? .done(done) : .changed }
+    if let begun: Begun = read(begunPath) { return begun.recipe == recipe ? .begun : .changed }
+    return .new
+  }
+
+  private func read<Value: Decodable>(_ path: String) -> Value? {
+    FileManager.default.contents(atPath: path).flatMap {
+      try? JSONDecoder().decode(Value.self, from: $0)
+    }
+  }
+
+  func begin(recipe: String) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try write(Begun(recipe: recipe), to: begunPath)
+  }
+
+  func finish(_ done: Done) throws { try write(done, to: donePath) }
+
+  private func write(_ value: some Encodable, to path: String) throws {
+    try JSONFile.write(value, to: path)
+  }
+
+  /// Seconds of each step that a training run has recorded.
+  var stepSeconds: [Double] { metrics.compactMap { $0["seconds"] as? Double } }
+
+  /// The most anonymous memory that a training run has recorded.
+  var recordedBytes: Int? { metrics.compactMap { $0["anonymous_bytes"] as? Int }.max() }
+
+  private var metrics: [[String: Any]] {
+    guard let data = FileManager.default.contents(atPath: run.path + "/metrics.jsonl") else {
+      return []
+    }
+    return data.split(separator: 0x0a).compactMap {
+      try? JSONSerialization.jsonObject(with: Data($0)) as? [String: Any]
+    }
+  }
+
+  /// The report of an evaluation.
+  var report: EvaluationReport? { read(path + "/report.json") }
+
+  /// The last lines of the log.
+  func logTail(_ count: Int) -> [String] {
+    guard let data = FileManager.default.contents(atPath: logPath) else { return [] }
+    return String(decoding: data, as: UTF8.self).split(separator: "\n").suffix(count)
+      .map(String.init)
+  }
+}
+
+/// JSON as files of this project have it.
+enum JSONFile {
+  static func write(_ value: some Encodable, to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try write([UInt8](try encoder.encode(value)) + [0x0a], to: path)
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    let file = try AtomicFile(path: path)
+    try file.append(bytes)
+    try file.commit()
+  }
+}

@@ -1,0 +1,288 @@
+import Foundation
+
+/// The parts of an experiment, each behind what it needs.
+public struct Plan: Sendable {
+  /// The experiment.
+  public let experiment: Experiment
+  /// The weight file.
+  public let model: String
+  /// The folder of everything that is made.
+  public let output: String
+  /// The folder of the experiment's results.
+  public var results: String { output + "/" + experiment.name }
+  /// In the order of making.
+  public private(set) var parts: [Part] = []
+  private let here: String
+  private var settings: [String: String]
+
+  /// What a stage's result is read from.
+  private struct Result {
+    var model: String
+    var adapter: String?
+    var needs: [String]
+  }
+
+  /// Which seeds, data sets and settings.
+  public struct Selection: Sendable {
+    /// The weight file, instead of the experiment's.
+    public var model: String?
+    /// Settings, instead of the experiment's.
+    public var settings: [String: String]
+    /// Data sets to evaluate on; nil for all.
+    public var data: [String]?
+    /// Variants to evaluate; nil for all.
+    public var variants: [String]?
+    /// Seeds, instead of the experiment's.
+    public var seeds: [UInt64]?
+
+    /// Everything unless said otherwise.
+    public init(
+      model: String? = nil, settings: [String: String] = [:], data: [String]? = nil,
+      variants: [String]? = nil, seeds: [UInt64]? = nil
+    ) {
+      self.model = model
+      self.settings = settings
+      self.data = data
+      self.variants = variants
+      self.seeds = seeds
+    }
+  }
+
+  /// Plans `experiment`, whose file is in the folder `here`, for the folder `output`.
+  ///
+  /// Throws ``ExperimentError`` where a setting, a name or a variable is unknown.
+  public init(
+    _ experiment: Experiment, here: String, output: String, selection: Selection = Selection()
+  ) throws {
+    var experiment = experiment
+    for (name, value) in selection.settings {
+      guard experiment.settings.updateValue(value, forKey: name) != nil else {
+        let known = experiment.settings.keys.sorted().joined(separator: ", ")
+        throw ExperimentError("--set: '\(name)' is none of \(known)")
+      }
+    }
+    if let seeds = selection.seeds { experiment.seeds = seeds }
+    try Self.keep(selection.variants, of: &experiment.variants, "--variants", \.name)
+    let evaluated = experiment.data.filter { $0.test != nil }.map(\.name)
+    for name in selection.data ?? [] where !evaluated.contains(name) {
+      throw ExperimentError("--data: '\(name)' is none of \(evaluated.joined(separator: ", "))")
+    }
+    guard let model = selection.model ?? experiment.model else {
+      throw ExperimentError("--model: the experiment names none")
+    }
+    self.experiment = experiment
+    self.model = model
+    self.output = output
+    self.here = here
+    settings = experiment.settings
+    settings["model"] = model
+    settings["output"] = output
+    settings["here"] = here
+    for data in experiment.data where data.test != nil {
+      if selection.data?.contains(data.name) == false { continue }
+      for variant in experiment.variants where variant.on?.contains(data.name) != false {
+        try addResults(variant, data)
+      }
+    }
+    // The order of first need puts training before other data: data first is easier to follow.
+    let order: [Part.Kind] = [.data]
+    parts = parts.filter { order.contains($0.kind) } + parts.filter { !order.contains($0.kind) }
+  }
+
+  private static func keep<Item>(
+    _ names: [String]?, of items: inout [Item], _ flag: String, _ name: (Item) -> String
+  ) throws {
+    guard let names else { return }
+    let known = items.map(name)
+    for name in names where !known.contains(name) {
+      throw ExperimentError("\(flag): '\(name)' is none of \(known.joined(separator: ", "))")
+    }
+    items = items.filter { names.contains(name($0)) }
+  }
+
+  // MARK: Parts
+
+  private mutating func add(_ part: Part) {
+    if !parts.contains(where: { $0.id == part.id }) { parts.append(part) }
+  }
+
+  private mutating func addResults(
+    _ variant: Experiment.Variant, _ data: Experiment.DataSet
+  ) throws {
+    guard let stage = variant.stage else {
+      try addResult(variant, data, seed: nil, Result(model: model, adapter: nil, needs: []))
+      return
+    }
+    var done: Set<String> = []
+    for seed in experiment.seeds {
+      let own = try stageSeed(stage, seed)
+      guard done.insert("\(own)").inserted else { continue }
+      let result = try stageResult(
+        stage, data: variant.stageData ?? data.name, seed: seed)
+      try addResult(variant, data, seed: own, result)
+    }
+  }
+
+  /// The seed that a stage's result depends on: its own, or the run's.
+  private func stageSeed(_ name: String, _ seed: UInt64) throws -> UInt64 {
+    let stage = try stage(name)
+    if stage.command == .merge, let from = stage.from { return try stageSeed(from, seed) }
+    return stage.seed ?? seed
+  }
+
+  private mutating func addResult(
+    _ variant: Experiment.Variant, _ data: Experiment.DataSet, seed: UInt64?, _ result: Result
+  ) throws {
+    let (files, needs) = try files(data.name)
+    let id = path(experiment.name, variant.name, data.name, seed)
+    let folder = output + "/" + id
+    guard let test = files.test else { return }
+    var words = ["imprint", "evaluate", "--model", result.model]
+    if let adapter = result.adapter { words += ["--adapter", adapter] }
+    words += ["--data", test, "--json", folder + "/report.json"]
+    words += ["--markdown", folder + "/report.md"]
+    for options in [data.options, experiment.evaluate, variant.evaluate] {
+      words += try expand(options, folder: folder, seed: seed, data)
+    }
+    let inner = words.contains("full") ? "full" : "lora"
+    add(
+      Part(
+        id: id, kind: .evaluate, title: label("evaluate \(variant.title)", data, seed),
+        commands: [words], needs: result.needs + needs,
+        likeness: ["evaluate \(data.name) \(inner)", "evaluate \(inner)", "evaluate"],
+        tasks: test, result: (variant.name, data.name, seed)))
+  }
+
+  /// The result of a stage on `data`; its parts are added.
+  private mutating func stageResult(
+    _ name: String, data: String, seed: UInt64
+  ) throws -> Result {
+    let stage = try stage(name)
+    let set = try dataSet(stage.data ?? data)
+    let own = try stageSeed(name, seed)
+    var start = Result(model: model, adapter: nil, needs: [])
+    if let from = stage.from {
+      start = try stageResult(from, data: stage.fromData ?? set.name, seed: seed)
+    }
+    let id = path("stages", stage.name, set.name, own)
+    let folder = output + "/" + id
+    var needs = start.needs
+    var commands: [[String]] = []
+    var result = Result(model: start.model, adapter: folder + "/run", needs: [id])
+    let options = try expand(stage.options, folder: folder, seed: own, set)
+    var tasks: String?
+    switch stage.command {
+    case .merge:
+      guard let adapter = start.adapter else {
+        throw ExperimentError(
+          "stage '\(stage.name)': '\(stage.from ?? "")' gives no adapter to merge")
+      }
+      result = Result(model: folder + "/model.imprint", adapter: nil, needs: [id])
+      commands = [["imprint-tools", "merge", start.model, adapter, result.model] + options]
+    case .train, .finetune:
+      let (files, made) = try files(set.name)
+      guard let train = files.train else {
+        throw ExperimentError("stage '\(stage.name)': data '\(set.name)' has no 'train'")
+      }
+      needs += made
+      tasks = train
+      var words = ["imprint", stage.command.rawValue, "--model", start.model]
+      if let adapter = start.adapter { words += ["--adapter", adapter] }
+      words += ["--data", train, "--output", folder + "/run", "--seed", "\(own)"]
+      words += try expand(set.options, folder: folder, seed: own, set) + options
+      commands = [words]
+      if stage.givesModel { result.model = folder + "/run/model.imprint" }
+    }
+    let kind = Part.Kind(rawValue: stage.command.rawValue) ?? .train
+    let order = options.contains("--first-order") ? "first" : "second"
+    let inner = options.contains("full") ? "full" : "lora"
+    add(
+      Part(
+        id: id, kind: kind, title: label(stage.title, set, own), commands: commands, needs: needs,
+        likeness: [
+          "\(stage.name) \(set.name)", stage.name, "\(kind) \(inner) \(order) \(set.name)",
+          "\(kind) \(inner) \(order)",
+        ], tasks: tasks, result: nil))
+    return result
+  }
+
+  /// The files of a data set, and the parts that make them, which are added.
+  private mutating func files(
+    _ name: String
+  ) throws -> (files: (train: String?, test: String?), needs: [String]) {
+    let set = try dataSet(name)
+    let id = "data/\(name)"
+    let folder = output + "/" + id
+    var commands = try set.commands.map { try expand($0, folder: folder, seed: nil, set) }
+    func file(_ text: String?) throws -> String? {
+      guard let text else { return nil }
+      let words = try expand(text, folder: folder, seed: nil, set)
+      guard words.count == 1 else {
+        throw ExperimentError("data '\(name)': '\(text)' is not one path")
+      }
+      return words[0]
+    }
+    var files = (train: try file(set.train), test: try file(set.test))
+    var needs: [String] = []
+    if !set.joins.isEmpty {
+      var sources: [String] = []
+      for join in set.joins {
+        let (parts, made) = try self.files(join)
+        needs += made
+        guard let train = parts.train else {
+          throw ExperimentError("data '\(name)': '\(join)' has no 'train'")
+        }
+        sources.append(train)
+      }
+      files.train = folder + "/train.jsonl"
+      commands = [["cat"] + sources + [">", folder + "/train.jsonl"]]
+    }
+    if commands.isEmpty { return (files, needs) }
+    for words in commands where !Self.executables.contains(words.first ?? "") {
+      throw ExperimentError(
+        "data '\(name)': '\(words.first ?? "")' is none of \(Self.executables.joined(separator: ", "))"
+      )
+    }
+    add(
+      Part(
+        id: id, kind: .data, title: "data · \(set.title)", commands: commands, needs: needs,
+        likeness: ["data \(name)"], tasks: nil, result: nil))
+    return (files, [id])
+  }
+
+  private static let executables = ["imprint", "imprint-tools", "imprint-bench", "cat"]
+
+  // MARK: Names
+
+  private func path(_ kind: String, _ name: String, _ data: String, _ seed: UInt64?) -> String {
+    "\(kind)/\(name)/\(data)" + (seed.map { "/seed-\($0)" } ?? "")
+  }
+
+  private func label(_ what: String, _ data: Experiment.DataSet, _ seed: UInt64?) -> String {
+    let isOne = experiment.seeds.count == 1
+    return "\(what) · \(data.title)" + (isOne ? "" : seed.map { " · seed \($0)" } ?? "")
+  }
+
+  private func expand(
+    _ text: String, folder: String, seed: UInt64?, _ set: Experiment.DataSet
+  ) throws -> [String] {
+    var values = settings.merging(set.settings) { $1 }
+    values["folder"] = folder
+    if let seed { values["seed"] = "\(seed)" }
+    return try Words(text).expanded(values)
+  }
+
+  private func stage(_ name: String) throws -> Experiment.Stage {
+    guard let stage = experiment.stages.first(where: { $0.name == name }) else {
+      throw ExperimentError("stage '\(name)' is unknown")
+    }
+    return stage
+  }
+
+  private func dataSet(_ name: String) throws -> Experiment.DataSet {
+    guard let set = experiment.data.first(where: { $0.name == name }) else {
+      throw ExperimentError("data '\(name)' is unknown")
+    }
+    return set
+  }
+}

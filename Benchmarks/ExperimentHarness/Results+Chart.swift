@@ -1,0 +1,24 @@
+extension Results {
+  /// The picture: a panel for each data set, a group of bars for each variant.
+  var chart: BarChart? {
+    guard let picture = experiment.picture, !rows.isEmpty else { return nil }
+    let panels = data.map { set in
+      BarChart.Panel(
+        title: set.title, subtitle: Self.name(set.metric),
+        groups: variants(on: set.name).map { variant in
+          BarChart.Group(
+            title: variant.title,
+            bars: picture.bars.map { bar in
+              estimate(bar.path, variant.name, set).map {
+                BarChart.Bar(value: $0.estimate.mean, error: $0.estimate.standardError)
+              }
+            })
+        })
+    }
+    return BarChart(
+      title: picture.title.isEmpty ? experiment.title : picture.title,
+      note: isSmoke ? "A smoke run: numbers mean nothing." : "Bars: ± one standard error.",
+      series: picture.bars.map(\.title), panels: panels,
+      isShare: picture.bars.allSatisfy { Self.isShare($0.path) })
+  }
+}

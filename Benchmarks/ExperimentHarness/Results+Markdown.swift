@@ -1,0 +1,123 @@
+import Foundation
+import MetaLearning
+
+extension Results {
+  /// The tables, and how they were made, for people.
+  var markdown: String {
+    var parts = ["# \(experiment.title)"]
+    if isSmoke { parts.append("**A smoke run: it shows that everything works, not how well.**") }
+    if !experiment.about.isEmpty { parts.append(experiment.about.trimmed) }
+    if chart != nil { parts.append("![\(experiment.picture?.title ?? "")](results.svg)") }
+    for table in experiment.tables { parts += tables(table) }
+    parts.append(legend)
+    let open = self.parts.filter { $0.state != "done" }
+    if !open.isEmpty {
+      parts.append("## What is missing")
+      parts.append(open.map { "- `\($0.id)`: \($0.state)" }.joined(separator: "\n"))
+    }
+    parts.append("## How it was made")
+    parts.append(times)
+    let commands = self.parts.flatMap(\.commands).joined(separator: "\n")
+    parts.append("```sh\n\(commands)\n```")
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+
+  private func tables(_ table: Experiment.Table) -> [String] {
+    switch table.content {
+    case .columns(let columns):
+      return data.flatMap { set -> [String] in
+        let variants = variants(on: set.name)
+        let title = [table.title, set.title].filter { !$0.isEmpty }.joined(separator: " · ")
+        let hasPaper = variants.contains { $0.paper[set.name] != nil }
+        let body = ReportTable(
+          head: [""] + columns.map(\.title) + (hasPaper ? ["paper"] : []),
+          rows: variants.map { variant in
+            [variant.title] + columns.map { cell($0.path, variant.name, set) }
+              + (hasPaper ? [variant.paper[set.name] ?? "–"] : [])
+          })
+        return ["## \(title)", sentence(set), body.markdown]
+      }
+    case .across(let path):
+      let names = experiment.variants.filter { variant in
+        data.contains { set in variants(on: set.name).contains { $0.name == variant.name } }
+      }
+      let body = ReportTable(
+        head: [""] + data.map { "\($0.title) (\(Self.name($0.metric)))" },
+        rows: names.map { variant in
+          [variant.title] + data.map { cell(path, variant.name, $0) }
+        })
+      return ["## \(table.title)", body.markdown]
+    }
+  }
+
+  private func cell(_ path: String, _ variant: String, _ set: Experiment.DataSet) -> String {
+    guard let value = estimate(path, variant, set)?.estimate else { return "–" }
+    return Self.isShare(path) ? value.percent : value.number
+  }
+
+  /// Which share a data set's numbers are, of how many tests and seeds.
+  private func sentence(_ set: Experiment.DataSet) -> String {
+    let own = rows.filter { $0.data == set.name }
+    let tests = Set(own.map { $0.report.groups * $0.report.contextsPerUpdate }).sorted()
+    let seeds = Set(own.compactMap(\.seed)).count
+    var text = "Numbers are \(Self.name(set.metric))"
+    if !tests.isEmpty { text += " over \(tests.map(String.init).joined(separator: " / ")) tests" }
+    if seeds > 0 { text += ", \(seeds) \(seeds == 1 ? "seed" : "seeds")" }
+    return text + "."
+  }
+
+  private var legend: String {
+    var text = """
+      NC: the query alone. Prompt: the context in the prompt. FT: the query alone after one gradient \
+      step on the context. ± is a standard error over tasks, and with several seeds over these too. –: \
+      not there, or not defined.
+      """
+    let usesRecovered = experiment.tables.contains { table in
+      if case .columns(let columns) = table.content {
+        return columns.contains { $0.path == "recovered" }
+      }
+      return false
+    }
+    if usesRecovered,
+      let base = experiment.variants.first(where: { $0.name == experiment.baseline })
+    {
+      text += " Recovered: (FT − FT of '\(base.title)') / (Prompt − FT of '\(base.title)')."
+    }
+    return text
+  }
+
+  private var times: String {
+    let host = Self.host
+    let table = ReportTable(
+      head: ["part", "time", "anonymous memory", "finished (UTC)"],
+      rows: parts.map { part in
+        [
+          part.title, part.seconds.map(Estimates.duration) ?? part.state,
+          part.anonymousBytes.map { "\($0 >> 20) MiB" } ?? "–", part.finished ?? "–",
+        ]
+      })
+    return """
+      Model `\(plan.model)`, seeds \(experiment.seeds.map(String.init).joined(separator: ", ")), \
+      \(host.processors) processors, \(host.processor).
+
+      \(table.markdown)
+      """
+  }
+
+  /// Whether a value is printed in per cent.
+  static func isShare(_ path: String) -> Bool {
+    !["nll", "loss"].contains { path.contains($0) }
+  }
+
+  static func name(_ metric: String) -> String {
+    switch metric {
+    case "answer_f1": "F1 of greedy answers"
+    case "answer_exact_match": "exact match of greedy answers"
+    default: metric.replacing("_", with: " ")
+    }
+  }
+}
+
+extension String {
+  fileprivate var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+}

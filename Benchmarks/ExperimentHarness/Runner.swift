@@ -1,0 +1,268 @@
+import Foundation
+import MetaLearning
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs the parts of a plan that are not made yet, and writes the results.
+public final class Runner {
+  /// How an experiment ended.
+  public struct Summary: Sendable, Equatable {
+    /// Parts that are made, of all.
+    public var done: Int
+    /// All parts.
+    public var total: Int
+    /// Parts that failed, with why.
+    public var failed: [String]
+    /// Parts that were left out, as something that they need failed.
+    public var skipped: [String]
+    /// The signal that stopped it.
+    public var interrupted: Int32?
+  }
+
+  private let plan: Plan
+  private let isSmoke: Bool
+  private let children: ChildProcess
+  private let say: (String) -> Void
+  private var estimates = Estimates()
+  private var problems: [String: String] = [:]
+  private let recipes: [String: String]
+
+  /// A runner of `plan` with the executables in the folder `executables`.
+  ///
+  /// `say` gets what people read, a line or several at a time.
+  public init(
+    _ plan: Plan, executables: String, isSmoke: Bool = false, isQuiet: Bool = false,
+    say: @escaping (String) -> Void
+  ) {
+    self.plan = plan
+    self.isSmoke = isSmoke
+    self.say = say
+    children = ChildProcess(executables: executables, isQuiet: isQuiet)
+    let model = (try? FileManager.default.attributesOfItem(atPath: plan.model)[.size]) ?? 0
+    recipes = Dictionary(
+      uniqueKeysWithValues: plan.parts.map { part in
+        (part.id, part.recipe(among: plan.parts, output: plan.output) + "-\(model)")
+      })
+  }
+
+  private func folder(_ part: Part) -> PartFolder { PartFolder(part, output: plan.output) }
+
+  private func state(_ part: Part) -> PartFolder.State {
+    folder(part).state(recipe: recipes[part.id] ?? "")
+  }
+
+  // MARK: The plan
+
+  /// The parts with their states, their command lines and how long they are going to take.
+  public func describe() -> String {
+    learn()
+    var lines: [String] = []
+    for (place, part) in plan.parts.enumerated() {
+      lines.append("[\(place + 1)/\(plan.parts.count)] \(part.title)  (\(part.id))")
+      lines.append("    \(stateText(part))")
+      lines += part.commands.map { "    $ \(shown($0))" }
+    }
+    lines.append(outlook())
+    return lines.joined(separator: "\n")
+  }
+
+  private func stateText(_ part: Part) -> String {
+    switch state(part) {
+    case .done(let done): return "done in \(Estimates.duration(done.seconds))"
+    case .begun:
+      return "begun; \(Estimates.text(estimates.guess(part, folder(part))))"
+    case .changed: return "made by another command: see below"
+    case .new: return Estimates.text(estimates.guess(part, folder(part)))
+    }
+  }
+
+  private func learn() {
+    for part in plan.parts {
+      if case .done(let done) = state(part) { estimates.learn(part, done) }
+    }
+  }
+
+  /// How much is left, in one line.
+  private func outlook() -> String {
+    var (seconds, known, unknown) = (0.0, 0, 0)
+    for part in plan.parts where problems[part.id] == nil {
+      if case .done = state(part) { continue }
+      if let guess = estimates.guess(part, folder(part)) {
+        seconds += guess.seconds
+        known += 1
+      } else {
+        unknown += 1
+      }
+    }
+    if known + unknown == 0 { return "nothing is left to do" }
+    var text = "left: \(known + unknown) parts"
+    if known > 0 { text += ", \(known) of them about \(Estimates.duration(seconds))" }
+    if unknown > 0 { text += known > 0 ? ", \(unknown) unknown" : ", how long is unknown yet" }
+    return text
+  }
+
+  private func shown(_ words: [String]) -> String {
+    if words[0] == "cat" { return words.joined(separator: " ") }
+    return Words.shell([children.path(words[0])] + words.dropFirst())
+  }
+
+  // MARK: Running
+
+  /// Makes what is not made yet, part by part; a part that fails leaves out those that need it.
+  ///
+  /// Throws ``ExperimentError`` where the output folder cannot be used.
+  public func run() throws -> Summary {
+    let lock = try lockOutput()
+    defer { close(lock) }
+    Interruption.watch()
+    learn()
+    let left = plan.parts.filter { part in
+      if case .done = state(part) { return false }
+      return true
+    }
+    say("\(plan.experiment.title): \(plan.parts.count) parts in \(plan.output)")
+    if left.count < plan.parts.count {
+      say("\(plan.parts.count - left.count) are done already")
+    }
+    say(outlook())
+    for (place, part) in plan.parts.enumerated() where Interruption.received == nil {
+      if case .done = state(part) { continue }
+      say("\n[\(place + 1)/\(plan.parts.count)] \(part.title)")
+      if let need = part.needs.first(where: { problems[$0] != nil }) {
+        problems[part.id] = "left out: it needs \(need)"
+        say("    left out: it needs \(need)")
+        continue
+      }
+      do {
+        try make(part)
+      } catch {
+        if Interruption.received != nil { break }
+        problems[part.id] = "\(error)"
+        say("    FAILED: \(error)")
+        say("    the other parts go on; the log is \(folder(part).logPath)")
+      }
+      if part.result != nil { try writeResults() }
+    }
+    try writeResults()
+    return summary()
+  }
+
+  private func summary() -> Summary {
+    var summary = Summary(
+      done: 0, total: plan.parts.count, failed: [], skipped: [],
+      interrupted: Interruption.received)
+    for part in plan.parts {
+      if case .done = state(part) {
+        summary.done += 1
+      } else if let problem = problems[part.id] {
+        if problem.hasPrefix("left out") {
+          summary.skipped.append("\(part.id): \(problem)")
+        } else {
+          summary.failed.append("\(part.id): \(problem)")
+        }
+      }
+    }
+    return summary
+  }
+
+  private func make(_ part: Part) throws {
+    let folder = folder(part)
+    let recipe = recipes[part.id] ?? ""
+    if state(part) == .changed {
+      throw ExperimentError(
+        "was made by another command or from other parts: remove \(folder.path) to make it again")
+    }
+    say("    expected: \(Estimates.text(estimates.guess(part, folder)))")
+    try folder.begin(recipe: recipe)
+    let start = ContinuousClock.now
+    let earlier = folder.stepSeconds
+    var most: Int?
+    for words in part.commands {
+      let words = try resumed(words, part, folder)
+      say("    $ \(shown(words))")
+      if words[0] == "cat" {
+        try join(words)
+        continue
+      }
+      let outcome = try children.run(words, log: folder.logPath)
+      if outcome.status != 0 {
+        if Interruption.received == nil, [130, 143].contains(outcome.status) {
+          // The child alone was told to stop: so is the harness.
+          throw ExperimentError("was stopped (exit code \(outcome.status)): run the command again")
+        }
+        let reason = folder.logTail(1).first ?? ""
+        throw ExperimentError("exit code \(outcome.status): \(reason)")
+      }
+      if let bytes = outcome.anonymousBytes { most = max(most ?? 0, bytes) }
+    }
+    if Interruption.received != nil { throw ExperimentError("interrupted") }
+    if part.result != nil, folder.report == nil {
+      throw ExperimentError("wrote no report that can be read")
+    }
+    var seconds = (ContinuousClock.now - start).inSeconds
+    if !earlier.isEmpty { seconds += earlier.reduce(0, +) }
+    let recorded = folder.recordedBytes
+    let done = PartFolder.Done(
+      recipe: recipe, commands: part.commands.map(shown), seconds: seconds,
+      anonymousBytes: [most, recorded].compactMap(\.self).max(), tasks: Estimates.tasks(part),
+      finished: Date.now.ISO8601Format())
+    try folder.finish(done)
+    estimates.learn(part, done)
+    let memory = done.anonymousBytes.map { ", at most \($0 >> 20) MiB of anonymous memory" } ?? ""
+    say("    done in \(Estimates.duration(seconds))\(memory); \(outlook())")
+  }
+
+  /// A training command that goes on where its run was; a run without a checkpoint starts again.
+  private func resumed(_ words: [String], _ part: Part, _ folder: PartFolder) throws -> [String] {
+    guard part.kind == .train || part.kind == .finetune, folder.run.exists else { return words }
+    if folder.run.hasCheckpoint { return words + ["--resume"] }
+    try FileManager.default.removeItem(atPath: folder.run.path)
+    return words
+  }
+
+  /// `cat A B > C`, in one piece or not at all.
+  private func join(_ words: [String]) throws {
+    guard words.count > 3, words[words.count - 2] == ">" else {
+      throw ExperimentError("cat: expected 'cat FILES > FILE'")
+    }
+    var bytes: [UInt8] = []
+    for path in words[1..<words.count - 2] {
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw ExperimentError("\(path): cannot be read")
+      }
+      bytes += data
+      if bytes.last != 0x0a { bytes.append(0x0a) }
+    }
+    try JSONFile.write(bytes, to: words[words.count - 1])
+  }
+
+  private func lockOutput() throws -> Int32 {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: plan.output, withIntermediateDirectories: true)
+    } catch {
+      throw ExperimentError("--output: \(plan.output) cannot be made")
+    }
+    let handle = open(plan.output + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard handle >= 0 else { throw ExperimentError("--output: \(plan.output) cannot be written") }
+    guard flock(handle, LOCK_EX | LOCK_NB) == 0 else {
+      close(handle)
+      throw ExperimentError("--output: another run works in \(plan.output)")
+    }
+    return handle
+  }
+
+  private func writeResults() throws {
+    let results = Results(plan, isSmoke: isSmoke, problems: problems) { part in
+      if case .done(let done) = self.state(part) { return done }
+      return nil
+    }
+    try results.write()
+  }
+}
+
+extension Duration {
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,186 @@
+import Foundation
+import MetaLearning
+import Storage
+import TestSupport
+import Testing
+import Weights
+
+/// `imprint-bench experiment` on a tiny random model that has a tokenizer.
+@Suite(.serialized) struct ExperimentToolTests {
+  let folder: TemporaryFolder
+  let model: String
+  let output: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = folder.file("random.imprint")
+    output = folder.file("out")
+    let source = folder.file("source")
+    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    try Self.writeRandomModel(source)
+    let made = try Tool.run("imprint-tools", "convert", source, model, "--quiet")
+    try #require(made.status == 0, "\(made.errors)")
+  }
+
+  /// A Hugging Face folder of a one-layer model, with the tokenizer of the fixtures.
+  private static func writeRandomModel(_ folder: String) throws {
+    let (hidden, inner, vocabulary) = (16, 24, 502)
+    try FileManager.default.copyItem(
+      atPath: Fixtures.path("tokenizers/gpt2.json"), toPath: folder + "/tokenizer.json")
+    let configuration = """
+      {"model_type": "llama", "hidden_size": \(hidden), "intermediate_size": \(inner),
+       "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+       "vocab_size": \(vocabulary), "max_position_embeddings": 512, "rms_norm_eps": 1e-05,
+       "rope_theta": 10000.0, "tie_word_embeddings": true, "eos_token_id": 0}
+      """
+    try Data(configuration.utf8).write(to: URL(filePath: folder + "/config.json"))
+    let layer = "model.layers.0."
+    let shapes: [(String, [Int])] = [
+      ("model.embed_tokens.weight", [vocabulary, hidden]),
+      (layer + "input_layernorm.weight", [hidden]),
+      (layer + "self_attn.q_proj.weight", [hidden, hidden]),
+      (layer + "self_attn.k_proj.weight", [hidden / 2, hidden]),
+      (layer + "self_attn.v_proj.weight", [hidden / 2, hidden]),
+      (layer + "self_attn.o_proj.weight", [hidden, hidden]),
+      (layer + "post_attention_layernorm.weight", [hidden]),
+      (layer + "mlp.gate_proj.weight", [inner, hidden]),
+      (layer + "mlp.up_proj.weight", [inner, hidden]),
+      (layer + "mlp.down_proj.weight", [hidden, inner]),
+      ("model.norm.weight", [hidden]),
+    ]
+    let writer = try SafetensorsWriter(
+      path: folder + "/model.safetensors", tensors: shapes.map { .init(name: $0.0, shape: $0.1) })
+    var random = SplitMix64(seed: 4)
+    for (_, shape) in shapes {
+      let values = (0..<shape.reduce(1, *)).map { _ in Float(random.uniform() - 0.5) }
+      try values.withUnsafeBytes { try writer.append($0) }
+    }
+    try writer.finish()
+  }
+
+  private func run(_ more: String...) throws -> Tool.Result {
+    try Tool.run(
+      "imprint-bench",
+      [
+        "experiment", Fixtures.root + "Benchmarks/experiments/smoke.yaml", "--model", model,
+        "--output", output,
+      ] + more)
+  }
+
+  private func text(_ name: String) throws -> String {
+    try String(contentsOfFile: output + "/" + name, encoding: .utf8)
+  }
+
+  @Test func theSmokeExperiment() throws {
+    let plan = try run("--dry-run")
+    #expect(plan.status == 0, "\(plan.errors)")
+    #expect(plan.output.contains("unknown: nothing like it has been measured here"))
+    #expect(plan.output.contains("imprint train --model "))
+    #expect(!FileManager.default.fileExists(atPath: output))
+
+    // One stage has a flag that does not exist: it is reported, and hides nothing.
+    let first = try run()
+    #expect(first.status == 1, "\(first.errors)")
+    #expect(first.output.contains("FAILED  stages/broken/reversal/seed-1: exit code 64"))
+    #expect(first.output.contains("left out  smoke/broken/reversal/seed-2"))
+    #expect(first.errors.contains("expected: about"), "later parts are estimated from earlier ones")
+    let table = try text("smoke/results.md")
+    #expect(table.contains("| gold-trained |") && table.contains("| 100 % |"))
+    #expect(table.contains("`stages/broken/reversal/seed-1`: exit code 64"))
+    #expect(table.contains("2 seeds") && table.contains("imprint evaluate --model"))
+    let picture = try text("smoke/results.svg")
+    #expect(picture.hasPrefix("<svg ") && picture.hasSuffix("</svg>\n"))
+    #expect(XMLParser(data: Data(picture.utf8)).parse())
+    let json = try #require(
+      JSONSerialization.jsonObject(with: Data(text("smoke/results.json").utf8)) as? [String: Any])
+    // Untrained and trained on both (1 + 2 seeds), and joint training on one.
+    #expect((json["rows"] as? [Any])?.count == 7)
+
+    // Nothing but what failed is made again, and tables stay.
+    let again = try run("--quiet")
+    #expect(again.status == 1 && !again.errors.contains("evaluate gold-trained"))
+    #expect(again.errors.contains("are done already"))
+    #expect(try text("smoke/results.md").contains("| gold-trained |"))
+  }
+
+  /// What was interrupted goes on where it was and gives the same adapter; a part that is gone is
+  /// made again; other commands than those that made a part are refused.
+  @Test func anInterruptedRunGoesOn() throws {
+    let whole = ["--variants", "gold", "--data", "character", "--seeds", "1"]
+    let straight = try Tool.run(
+      "imprint-bench",
+      [
+        "experiment", Fixtures.root + "Benchmarks/experiments/smoke.yaml", "--model", model,
+        "--output", folder.file("straight"),
+      ] + whole)
+    #expect(straight.status == 0, "\(straight.errors)")
+    let part = "stages/gold/character/seed-1"
+    let adapter = part + "/run/adapter_model.safetensors"
+    let expected = try Data(contentsOf: URL(filePath: folder.file("straight/" + adapter)))
+
+    #expect(try run("--variants", "gold", "--data", "character", "--seeds", "1").status == 0)
+    #expect(try Data(contentsOf: URL(filePath: output + "/" + adapter)) == expected)
+    // As if it had been killed: before the end, and before the first checkpoint.
+    let files = FileManager.default
+    try files.removeItem(atPath: output + "/" + part + "/done.json")
+    try files.removeItem(atPath: output + "/" + adapter)
+    let resumed = try run("--variants", "gold", "--data", "character", "--seeds", "1")
+    #expect(resumed.status == 0 && resumed.errors.contains("--resume"), "\(resumed.errors)")
+    #expect(try Data(contentsOf: URL(filePath: output + "/" + adapter)) == expected)
+    try files.removeItem(atPath: output + "/" + part + "/done.json")
+    for name in try files.contentsOfDirectory(atPath: output + "/" + part + "/run")
+    where name.contains("checkpoint") {
+      try files.removeItem(atPath: output + "/" + part + "/run/" + name)
+    }
+    let restarted = try run("--variants", "gold", "--data", "character", "--seeds", "1")
+    #expect(restarted.status == 0 && !restarted.errors.contains("--resume"))
+    #expect(try Data(contentsOf: URL(filePath: output + "/" + adapter)) == expected)
+
+    let other = try run(
+      "--variants", "gold", "--data", "character", "--seeds", "1", "--set", "steps=3")
+    #expect(other.status == 1 && other.output.contains("was made by another command"))
+  }
+
+  @Test func wrongCallsAreNamed() throws {
+    let setting = try run("--set", "steps")
+    #expect(setting.status == 64 && setting.errors.contains("expected name=value"))
+    let seeds = try run("--seeds", "1,x")
+    #expect(seeds.status == 64 && seeds.errors.contains("whole numbers"))
+    let unknown = try run("--set", "stpes=1")
+    #expect(unknown.status == 1 && unknown.errors.contains("'stpes' is none of"))
+    let missing = try Tool.run("imprint-bench", "experiment", "none.yaml", "--output", output)
+    #expect(missing.status == 1 && missing.errors.contains("none.yaml: cannot be read"))
+    #expect(missing.errors.split(separator: "\n").count == 1)
+  }
+
+  /// Answers in words, the report's flags and the files that they write.
+  @Test func evaluateWithATokenizer() throws {
+    let data = folder.file("data")
+    let made = try Tool.run(
+      "imprint", "data", "character-description", "--train", "2", "--test", "6", "--out", data)
+    #expect(made.status == 0)
+    let (json, markdown) = (folder.file("report.json"), folder.file("report.md"))
+    let arguments = ["evaluate", "--model", model, "--data", data + "/test.jsonl", "--quiet"]
+    let result = try Tool.run(
+      "imprint",
+      arguments + [
+        "--json", json, "--markdown", markdown, "--irrelevant-context", "--retention", "1,3",
+      ])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("answer F1") && result.output.contains("FT, other context"))
+    #expect(try String(contentsOfFile: markdown, encoding: .utf8).contains("| in turn |"))
+    let report = try JSONDecoder().decode(
+      EvaluationReport.self, from: Data(contentsOf: URL(filePath: json)))
+    #expect(report.ft.answerF1 != nil && report.breakdown.criterion == .answerExactMatch)
+    #expect(report.retention?.map(\.groups) == [6, 2])
+    let table = try Tool.run("imprint-tools", "compare", json, json)
+    #expect(table.output.contains("FT F1") && table.output.contains("3 in turn"))
+    let bare = try Tool.run("imprint", arguments + ["--no-answers"])
+    #expect(bare.status == 0 && !bare.output.contains("answer F1"))
+    #expect(bare.output.contains("exact match without and with the context step"))
+    let many = try Tool.run("imprint", arguments + ["--retention", "7"])
+    #expect(many.status == 1 && many.errors.contains("6 tasks do not make a group of 7"))
+    let wrong = try Tool.run("imprint", arguments + ["--retention", "1,0"])
+    #expect(wrong.status == 64)
+  }
+}
