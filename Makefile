@@ -20,7 +20,7 @@ PEERS_FLAGS ?=
 # brief: LoRA and full inner at rank 8, context 128; all: every case of the documentation.
 PEERS ?= brief
 
-.PHONY: help deps build model demo test lint bench plots peers big clean
+.PHONY: help deps build model demo test torture fuzz sanitize lint bench plots peers big clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -48,6 +48,18 @@ demo: build model ## Meta-train a LoRA on a real model and show what one gradien
 test: deps ## Build and run the tests
 	@swift build -c release --build-tests
 	@swift test -c release --skip-build
+
+KILLS ?= 400
+torture: deps ## Kill, interrupt and starve the tools KILLS times
+	@swift build -c release --build-tests
+	@IMPRINT_KILLS=$(KILLS) swift test -c release --skip-build --filter 'KillTests|SignalTests|FaultTests|FuzzReplayTests'
+
+FUZZ_SECONDS ?= 60
+fuzz: deps ## Fuzz every reader for FUZZ_SECONDS, guided by coverage
+	@Tools/scripts/fuzz $(FUZZ_SECONDS)
+
+sanitize: deps ## Run the tests under the address, undefined and thread sanitizers
+	@Tools/scripts/sanitize
 
 lint: ## Check the format of the sources
 	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests

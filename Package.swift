@@ -40,6 +40,8 @@ let package = Package(
     .library(name: "Weights", targets: ["Weights"]),
     .library(name: "Llama", targets: ["Llama"]),
     .library(name: "MetaLearning", targets: ["MetaLearning"]),
+    // For the package in `Tests/Fuzz` alone.
+    .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     .executable(name: "imprint", targets: ["imprint"]),
     .executable(name: "imprint-tools", targets: ["imprint-tools"]),
     .executable(name: "imprint-bench", targets: ["imprint-bench"]),
@@ -57,9 +59,10 @@ let package = Package(
       name: "CLZ4", path: "Sources/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .target(name: "CKernels", path: "Sources/CKernels"),
     .target(name: "CCodec", path: "Sources/CCodec"),
+    .target(name: "CFaults", path: "Sources/CFaults"),
 
     // Level 1: memory, files, cores.
-    library("Storage", ["COpenBLAS", "CKernels"]),
+    library("Storage", ["COpenBLAS", "CKernels", "CFaults"]),
 
     // Level 2: operations, weights, text.
     library("Operations", ["Storage", "CKernels", "Weights"]),
@@ -77,7 +80,7 @@ let package = Package(
     // Level 5: the method.
     library(
       "MetaLearning",
-      ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama"]),
+      ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama", "CCodec"]),
 
     // Level 6: flags to parameters.
     executable(
@@ -109,6 +112,17 @@ let package = Package(
         "MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "CCodec",
       ], path: "Tests/TestSupport",
       swiftSettings: swift),
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Conversion", "LoRA", "MetaLearning", "Storage", "Text", "Weights", "CCodec",
+      ], path: "Tests/FuzzTargets", swiftSettings: swift),
+    test(
+      "FuzzTests",
+      [
+        "FuzzTargets", "Weights", "Text", "Storage", "LoRA", "Llama", "MetaLearning", "Conversion",
+        "Optimizers",
+      ]),
     test("StorageTests", ["Storage"]),
     test("OperationsTests", ["Operations", "Storage"]),
     test("WeightsTests", ["Weights", "Storage", "CCodec"]),
@@ -116,6 +130,7 @@ let package = Package(
     test(
       "ConversionTests",
       ["Conversion", "Weights", "Text", "LoRA", "Llama", "Operations", "Storage"]),
+    test("LoRATests", ["LoRA", "Weights", "Storage"]),
     test("LlamaTests", ["Llama", "LoRA", "Operations", "Weights", "Storage"]),
     test(
       "MetaLearningTests",

@@ -11,7 +11,7 @@ public struct MemoryRankStore: Sendable {
     /// The weight file's name, without its folder.
     public var model: String
     /// Its fingerprint.
-    public var fingerprint: UInt32
+    public var fingerprint: String
     /// Its parameters.
     public var parameters: Int
     /// Bytes of the weight file.
@@ -39,7 +39,7 @@ public struct MemoryRankStore: Sendable {
     self.folder = folder
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     contents = Contents(
-      model: URL(filePath: path).lastPathComponent, fingerprint: file.fingerprint,
+      model: URL(filePath: path).lastPathComponent, fingerprint: "\(file.fingerprint)",
       parameters: file.tensors.reduce(0) { $0 + $1.rows * $1.columns },
       fileBytes: attributes?[.size] as? Int ?? 0, processor: Self.processor, measurements: [])
     guard let data = try? Data(contentsOf: URL(filePath: json)) else { return }

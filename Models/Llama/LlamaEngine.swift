@@ -150,6 +150,11 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     return result
   }
 
+  /// Ends the pass where the process was interrupted. Called once a block, costs one load.
+  func noticeInterruption() throws(WeightError) {
+    if Interruption.isRequested { throw WeightError(path: "pass", Interruption.problem) }
+  }
+
   /// The shared activations cut to `rows` rows a lane.
   func sharedLane(_ buffers: BlockActivations<S>, rows: Int, tangents: Bool)
     -> Lane<BlockActivations<S>>

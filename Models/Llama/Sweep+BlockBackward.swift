@@ -12,6 +12,7 @@ extension Sweep {
     _ layer: Int, lanes: Lanes, activations: Lane<BlockActivations<S>>,
     deltas: Lane<BlockDeltas<S>>, outputDelta: Lane<Matrix<S>>, inputDelta: Lane<Matrix<S>>
   ) throws(WeightError) {
+    try engine.noticeInterruption()
     enter(layer, next: layer - 1)
     let productDelta = deltas.map(\.product)
     let gateDelta = deltas.map(\.gate)

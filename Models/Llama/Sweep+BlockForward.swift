@@ -13,6 +13,7 @@ extension Sweep {
     _ layer: Int, lanes: Lanes, activations: Lane<BlockActivations<S>>, output: Lane<Matrix<S>>?,
     outputLanes: Lanes
   ) throws(WeightError) {
+    try engine.noticeInterruption()
     enter(layer, next: layer + 1)
     let input = residualLane(layer)
     let normed = activations.map(\.normed)

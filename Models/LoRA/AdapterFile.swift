@@ -64,6 +64,29 @@ public struct AdapterFile {
       }
       configuration = try Self.infer(file, names, scale: scale)
     }
+    try checkRanks()
+  }
+
+  /// Holds the configuration against the tensors, before anybody takes memory for what it claims.
+  private func checkRanks() throws(WeightError) {
+    for (short, name) in names.sorted(by: { $0.key < $1.key }) where short.hasSuffix(".lora_A") {
+      let words = short.split(separator: ".")
+      guard words.count >= 3, words[0] == "layers", let layer = Int(words[1]),
+        let kind = LinearKind.allCases.first(where: { short.hasSuffix("\($0.rawValue).lora_A") })
+      else { continue }
+      let rank = configuration.rank(layer: layer, kind: kind)
+      let shape = try file.tensor(name).shape
+      guard shape.first == rank else {
+        throw WeightError(
+          path: file.path, "tensor '\(name)': expected shape (\(rank), in), found \(shape)")
+      }
+    }
+    // What the configuration names and the file lacks must not be made up.
+    for kind in configuration.targetModules
+    where !names.keys.contains(where: { $0.hasSuffix("\(kind.rawValue).lora_A") }) {
+      throw WeightError(
+        path: file.path, "has no tensor for \(kind.moduleName), which its configuration names")
+    }
   }
 
   /// The configuration that the tensors' shapes say, all with the same scale.

@@ -63,8 +63,9 @@ struct PEFTConfiguration: Codable {
     guard file.peft_type == "LORA" else {
       throw refuse("peft_type: expected LORA, found '\(file.peft_type)'")
     }
-    guard file.r > 0, file.r <= 65536, (file.rank_pattern ?? [:]).values.allSatisfy({ $0 > 0 })
-    else { throw refuse("r and rank_pattern: expected positive numbers") }
+    guard ([file.r] + (file.rank_pattern ?? [:]).values).allSatisfy((1...65536).contains) else {
+      throw refuse("r and rank_pattern: expected 1 to 65536")
+    }
     guard file.use_dora != true else { throw refuse("use_dora: true is not supported") }
     guard file.bias ?? "none" == "none" else { throw refuse("bias: expected none") }
     guard file.fan_in_fan_out != true else { throw refuse("fan_in_fan_out: true is not supported") }

@@ -1,64 +1,10 @@
 import Foundation
 import Llama
 import LoRA
-import Operations
-import Optimizers
-import Storage
+public import Storage
 public import Weights
 
-/// What a run folder says of its run: `config.json`.
-public struct RunDescription: Codable, Sendable {
-  /// Version of the program that wrote it.
-  public var version: String
-  /// The weight file.
-  public var model: String
-  /// Its fingerprint.
-  public var modelFingerprint: UInt32
-  /// The task file, where there is one.
-  public var data: String?
-  /// A fingerprint of the tasks and texts in token ids.
-  public var dataFingerprint: UInt64
-  /// The text file of the language-model loss.
-  public var lmData: String?
-  /// The adapter that the run started from, where it was not a new one.
-  public var startAdapter: String?
-  /// What joins context and query in Prompt form.
-  public var separator: String
-  /// What was computed.
-  public var training: TrainingConfiguration
-  /// Threads: results have the same bits for the same number.
-  public var threads: Int
-
-  enum CodingKeys: String, CodingKey {
-    case version, model
-    case modelFingerprint = "model_fingerprint"
-    case data
-    case dataFingerprint = "data_fingerprint"
-    case lmData = "lm_data"
-    case startAdapter = "start_adapter"
-    case separator, training, threads
-  }
-
-  /// All values.
-  public init(
-    version: String, model: String, modelFingerprint: UInt32, data: String?,
-    dataFingerprint: UInt64, lmData: String?, startAdapter: String? = nil, separator: String,
-    training: TrainingConfiguration, threads: Int
-  ) {
-    self.version = version
-    self.model = model
-    self.modelFingerprint = modelFingerprint
-    self.data = data
-    self.dataFingerprint = dataFingerprint
-    self.lmData = lmData
-    self.startAdapter = startAdapter
-    self.separator = separator
-    self.training = training
-    self.threads = threads
-  }
-}
-
-/// The folder of a run: `config.json`, `metrics.jsonl`, `checkpoint.safetensors` and the adapter in
+/// The folder of a run: `config.json`, `metrics.jsonl`, the last checkpoints and the adapter in
 /// PEFT's layout. Every file but the metrics appears whole or not at all.
 public struct RunFolder: Sendable {
   /// Where it is.
@@ -68,29 +14,49 @@ public struct RunFolder: Sendable {
   public init(path: String) { self.path = path }
 
   private var configPath: String { path + "/config.json" }
-  private var checkpointPath: String { path + "/checkpoint.safetensors" }
   private var metricsPath: String { path + "/metrics.jsonl" }
 
   /// Whether a run was started here.
   public var exists: Bool { FileManager.default.fileExists(atPath: configPath) }
-  /// Whether there is something to resume.
-  public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: checkpointPath) }
+
+  /// Whether there is a folder at all.
+  public var isThere: Bool { FileManager.default.fileExists(atPath: path) }
 
   /// Makes the folder and writes its description.
   ///
   /// Throws ``WeightError`` where it cannot be written.
   public func create(_ description: RunDescription) throws(WeightError) {
+    try makeFolder()
+    let text = try description.json(path: configPath, pretty: true)
+    do {
+      let file = try AtomicFile(path: configPath)
+      try file.append(text + "\n")
+      try file.commit()
+    } catch {
+      throw WeightError(path: configPath, error.problem)
+    }
+  }
+
+  /// Takes the folder, which is made where it is missing, as long as the result is kept, and removes
+  /// what killed runs have left behind.
+  ///
+  /// Throws ``WeightError`` naming the process that works in it, or where it cannot be written.
+  public func lock() throws(WeightError) -> FolderLock {
+    try makeFolder()
+    do {
+      let lock = try FolderLock(folder: path)
+      AtomicFile.removeLeftovers(in: path)
+      return lock
+    } catch {
+      throw WeightError(path: error.path, error.problem)
+    }
+  }
+
+  func makeFolder() throws(WeightError) {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      let file = try AtomicFile(path: configPath)
-      try file.append([UInt8](try encoder.encode(description)))
-      try file.commit()
-    } catch let error as FileError {
-      throw WeightError(path: error.path, error.problem)
     } catch {
-      throw WeightError(path: path, "cannot be made: \(error.localizedDescription)")
+      throw WeightError(path: path, "cannot be made: \(reason(error))")
     }
   }
 
@@ -99,33 +65,29 @@ public struct RunFolder: Sendable {
     guard let data = FileManager.default.contents(atPath: configPath) else {
       throw WeightError(path: configPath, "cannot be read: no run was started here")
     }
-    do {
-      return try JSONDecoder().decode(RunDescription.self, from: data)
-    } catch {
-      throw WeightError(path: configPath, "is not the configuration of a run")
-    }
+    return try RunDescription.read(json: data, path: configPath)
   }
 
-  /// Appends a line to the metrics.
+  // MARK: Metrics
+
+  /// Appends a line to the metrics, in one piece. Throws ``WeightError`` where it cannot.
   public func append(_ metrics: StepMetrics) throws(WeightError) {
     do {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
       encoder.keyEncodingStrategy = .convertToSnakeCase
+      // Of a step that was skipped; JSON has no such numbers.
+      encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
       let line = try encoder.encode(metrics) + Data([0x0a])
-      if !FileManager.default.fileExists(atPath: metricsPath) {
-        try Data().write(to: URL(filePath: metricsPath))
-      }
-      let handle = try FileHandle(forWritingTo: URL(filePath: metricsPath))
-      try handle.seekToEnd()
-      try handle.write(contentsOf: line)
-      try handle.close()
+      try AppendedFile.append([UInt8](line), to: metricsPath)
     } catch {
-      throw WeightError(path: metricsPath, "cannot be written: \(error.localizedDescription)")
+      throw WeightError(
+        path: metricsPath, (error as? FileError)?.problem ?? "a number is not finite")
     }
   }
 
-  /// Drops metrics after `step`, which a resumed run writes again.
+  /// Drops metrics after `step`, which a resumed run writes again, and what is no line of metrics.
   public func trimMetrics(after step: Int) throws(WeightError) {
     guard let data = FileManager.default.contents(atPath: metricsPath) else { return }
     struct Row: Decodable { var step: Int }
@@ -141,38 +103,59 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Writes everything that the next step depends on: what is trained, moments and the step.
-  public func checkpoint(_ trainer: Trainer) throws(WeightError) {
-    let parts = trainer.state
-    let writer = try SafetensorsWriter(
-      path: checkpointPath,
-      tensors: parts.map { .init(name: $0.0, shape: [$0.1.count]) },
-      metadata: ["step": "\(trainer.step)"])
-    for (_, values) in parts {
-      try writer.append(
-        UnsafeRawBufferPointer(start: values.pointer, count: values.count * 4))
-    }
-    try writer.finish()
+  // MARK: Checkpoints
+
+  private func checkpointPath(_ step: Int) -> String {
+    let digits = String(step)
+    let zeros = String(repeating: "0", count: max(0, 8 - digits.count))
+    return "\(path)/checkpoint-\(zeros)\(digits).safetensors"
   }
 
-  /// Brings `trainer` to where its last checkpoint was.
+  /// The steps of which there are checkpoints, the latest first.
+  public var checkpointSteps: [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.compactMap { name in
+      guard name.hasPrefix("checkpoint-"), name.hasSuffix(".safetensors") else { return nil }
+      let digits = name.dropFirst(11).dropLast(12)
+      guard digits.count >= 8, digits.allSatisfy({ $0.isASCII && $0.isNumber }) else { return nil }
+      return Int(digits)
+    }.sorted(by: >)
+  }
+
+  /// The latest checkpoint that is whole, or nil where there is none at all.
   ///
-  /// Throws ``WeightError`` where the checkpoint is damaged or of another adapter.
-  public func restore(_ trainer: Trainer) throws(WeightError) {
-    let file = try SafetensorsFile(path: checkpointPath)
-    guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
-      throw WeightError(path: checkpointPath, "metadata 'step': expected a number")
-    }
-    for (name, target) in trainer.state {
-      let tensor = try file.tensor(name)
-      guard tensor.dtype == "F32", tensor.count == target.count else {
-        throw WeightError(
-          path: checkpointPath, "tensor '\(name)': expected \(target.count) F32 values")
+  /// `passedOver` is told of later ones that are damaged. Throws ``WeightError`` where all are.
+  public func latestCheckpoint(
+    passedOver: (WeightError) -> Void = { _ in }
+  ) throws(WeightError) -> Checkpoint? {
+    var problems: [WeightError] = []
+    for step in checkpointSteps {
+      do throws(WeightError) {
+        let checkpoint = try Checkpoint(path: checkpointPath(step))
+        problems.forEach(passedOver)
+        return checkpoint
+      } catch {
+        problems.append(error)
       }
-      UnsafeMutableRawPointer(target.pointer).copyMemory(
-        from: file.bytes(tensor).baseAddress.unsafelyUnwrapped, byteCount: 4 * target.count)
     }
-    trainer.resume(at: step)
+    if let latest = problems.first { throw latest }
+    return nil
+  }
+
+  /// Writes everything that the next step depends on, and removes all but the latest `keep`.
+  ///
+  /// Throws ``WeightError`` where it cannot be written; then the older checkpoints are as they were.
+  public func checkpoint(
+    _ trainer: Trainer, run: RunDescription, keep: Int = 2
+  ) throws(WeightError) {
+    let path = checkpointPath(trainer.step)
+    try Checkpoint.write(trainer.state, numbers: trainer.numbers, run: run, to: path)
+    // Later ones were damaged and passed over, or this would be later still.
+    let older = checkpointSteps.filter { $0 < trainer.step }
+    let later = checkpointSteps.filter { $0 > trainer.step }
+    for step in later + older.dropFirst(max(keep, 1) - 1) {
+      try? FileManager.default.removeItem(atPath: checkpointPath(step))
+    }
   }
 
   /// Writes how memory is used, in bytes, as `memory.json`.
@@ -190,7 +173,7 @@ public struct RunFolder: Sendable {
       try file.append([UInt8](try encoder.encode(parts)))
       try file.commit()
     } catch {
-      throw WeightError(path: path, "cannot be written")
+      throw WeightError(path: path, (error as? FileError)?.problem ?? "cannot be written")
     }
   }
 
@@ -219,7 +202,7 @@ public struct RunFolder: Sendable {
       try file.append([UInt8](try encoder.encode(rates)))
       try file.commit()
     } catch {
-      throw WeightError(path: ratesPath, "cannot be written")
+      throw WeightError(path: ratesPath, (error as? FileError)?.problem ?? "cannot be written")
     }
   }
 
@@ -235,4 +218,11 @@ public struct RunFolder: Sendable {
       throw WeightError(path: ratesPath, "'\(name)': expected one positive rate for each tensor")
     }
   }
+}
+
+/// Why Foundation could not do something with a file.
+private func reason(_ error: any Error) -> String {
+  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+  return (underlying.map { String(cString: strerror(Int32($0.code))) })
+    ?? error.localizedDescription
 }

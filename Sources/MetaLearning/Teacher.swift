@@ -75,14 +75,17 @@ public struct TeacherCache: Sendable {
     self.key = key
   }
 
-  /// `groups` with the responses of the cache, or nil where it is missing or of something else.
-  public func read(_ groups: [TaskGroup]) -> [TaskGroup]? {
+  /// `groups` with the responses of the cache, or nil where it is missing, damaged, of something else
+  /// or has ids outside a vocabulary of `vocabularySize`.
+  public func read(_ groups: [TaskGroup], vocabularySize: Int) -> [TaskGroup]? {
     guard let data = FileManager.default.contents(atPath: path),
       let content = try? JSONDecoder().decode(Content.self, from: data), content.key == key
     else { return nil }
     var triplets = groups.flatMap(\.triplets)
     guard content.responses.count == triplets.count,
-      content.responses.allSatisfy({ !$0.isEmpty })
+      content.responses.allSatisfy({ response in
+        !response.isEmpty && response.allSatisfy { $0 >= 0 && Int($0) < vocabularySize }
+      })
     else { return nil }
     for (index, response) in content.responses.enumerated() { triplets[index].response = response }
     return Teacher.regrouped(triplets, like: groups)

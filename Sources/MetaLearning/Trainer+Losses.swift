@@ -9,6 +9,10 @@ struct StepLosses {
   var prompt: Double?
   var nc: Double?
   var lm: Double?
+
+  var areFinite: Bool {
+    [outer, inner ?? 0, prompt ?? 0, nc ?? 0, lm ?? 0].allSatisfy(\.isFinite)
+  }
 }
 
 extension Trainer {
@@ -36,7 +40,7 @@ extension Trainer {
   }
 
   /// The tasks of `batch` that the step trains in `form`.
-  private func examples(
+  func examples(
     of batch: [TaskGroup], _ form: TaskForm, _ plain: FinetuningConfiguration
   ) -> [LossExample] {
     let size = configuration.batchSize
@@ -72,14 +76,17 @@ extension Trainer {
     return (mean(losses[..<prompts]), mean(losses[prompts...]))
   }
 
+  /// Where the step's plain texts are in ``texts``.
+  func textsOfStep() -> [Int] {
+    let count = configuration.lmBatchSize
+    return configuration.lmWeight > 0
+      ? (0..<count).map { textOrder.item(at: step * count + $0) } : []
+  }
+
   /// The step's plain texts: λ · the mean of their losses.
   private func textExamples() -> [LossExample] {
-    let count = configuration.lmBatchSize
-    return (0..<count).map {
-      LossExample(
-        text: texts[textOrder.item(at: step * count + $0)],
-        weight: configuration.lmWeight / Double(count))
-    }
+    let weight = configuration.lmWeight / Double(configuration.lmBatchSize)
+    return textsOfStep().map { LossExample(text: texts[$0], weight: weight) }
   }
 
   private func mean(_ losses: ArraySlice<Double>) -> Double? {

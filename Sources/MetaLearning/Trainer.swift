@@ -19,6 +19,8 @@ public struct StepMetrics: Codable, Sendable {
   public var ncLoss: Double?
   /// Mean loss of the plain texts, where they are trained.
   public var lmLoss: Double?
+  /// Steps so far whose loss or gradient was not finite, so that nothing was learnt from them.
+  public var skippedSteps: Int
   /// L2 norm of the gradient before clipping.
   public var gradientNorm: Double
   /// The learning rate.
@@ -86,53 +88,67 @@ public final class Trainer {
   /// The adapter, φ; of no linears where every parameter is trained.
   public var adapter: AdapterTensors<Float> { parameters.adapter }
 
-  /// Steps done.
-  public var step: Int { optimizer.adam.steps }
-
-  /// Everything that the next step depends on besides ``step``, by name.
-  public var state: [(name: String, values: Matrix<Float>)] {
-    var state = [
-      (parameters.dense == nil ? "adapter" : "parameters", parameters.flat),
-      ("first", optimizer.adam.first), ("second", optimizer.adam.second),
-    ]
-    if let logs = meta.rates.logs, let adam = optimizer.rateAdam {
-      state += [
-        ("inner_rates", logs), ("inner_rates.first", adam.first),
-        ("inner_rates.second", adam.second),
-      ]
-    }
-    return state
-  }
-
-  /// Goes on after `step` steps, with ``state`` as it was then.
-  public func resume(at step: Int) {
-    optimizer.adam.steps = step
-    optimizer.rateAdam?.steps = step
-  }
+  /// Steps done, from which the position in the data and the state of every random stream follow.
+  public internal(set) var step = 0
+  /// Steps whose loss or gradient was not finite: they count as steps, and change nothing.
+  public internal(set) var skippedSteps = 0
+  /// How many such steps are put up with.
+  public var maxSkippedSteps = 10
 
   /// One step.
   ///
-  /// Throws ``WeightError`` where a base weight cannot be read.
+  /// Where the loss or the gradient is not finite the step changes nothing but its own number.
+  /// Throws ``WeightError`` where a base weight cannot be read, where that has happened more than
+  /// ``maxSkippedSteps`` times (naming the task), or where the step made what is trained infinite;
+  /// then, and after an ``Interruption``, ``step`` is that of the last step that was completed.
   public func advance() throws(WeightError) -> StepMetrics {
     let start = ContinuousClock.now
     optimizer.gradient.clear()
     let losses =
       if let plain = configuration.finetuning { try finetune(plain) } else { try metaTrain() }
     let norm = GradientClipping.clip(optimizer.flat, toNorm: configuration.maxGradNorm)
-    let schedule = configuration.schedule
-    let rate = schedule.rate(at: step)
+    let rate = configuration.schedule.rate(at: step)
+    // A square that is too large for f32 would stay in the second moment for ever.
+    let clipped = min(norm, configuration.maxGradNorm ?? norm)
+    if losses.areFinite, Float(clipped * clipped).isFinite, isGradientFinite {
+      update(rate)
+      guard isFinite else {
+        throw WeightError(
+          path: "step \(step + 1)",
+          "what is trained is not finite after it: a lower learning rate is needed")
+      }
+    } else {
+      guard skippedSteps < maxSkippedSteps else { throw try offender() }
+      skippedSteps += 1
+    }
+    step += 1
+    return StepMetrics(
+      step: step, outerLoss: losses.outer, innerLoss: losses.inner, promptLoss: losses.prompt,
+      ncLoss: losses.nc, lmLoss: losses.lm, skippedSteps: skippedSteps, gradientNorm: norm,
+      learningRate: rate, seconds: (ContinuousClock.now - start).inSeconds,
+      anonymousBytes: MemoryUsage.current.anonymous)
+  }
+
+  /// Adam's step along the gradient, of the trained values and of learned inner rates.
+  private func update(_ rate: Double) {
     if let logs = meta.rates.logs, let rates = optimizer.gradient.rates {
       optimizer.rateAdam?.step(
         parameters: logs, gradient: rates,
-        learningRate: configuration.innerRateLearningRate * rate / schedule.peak)
+        learningRate: configuration.innerRateLearningRate * rate / configuration.schedule.peak)
     }
     optimizer.adam.step(
       parameters: parameters.flat, gradient: optimizer.flat, learningRate: rate)
-    return StepMetrics(
-      step: step, outerLoss: losses.outer, innerLoss: losses.inner, promptLoss: losses.prompt,
-      ncLoss: losses.nc, lmLoss: losses.lm, gradientNorm: norm, learningRate: rate,
-      seconds: (ContinuousClock.now - start).inSeconds,
-      anonymousBytes: MemoryUsage.current.anonymous)
+  }
+
+  /// Whether the gradient that was summed is finite.
+  var isGradientFinite: Bool {
+    Elementwise.isFinite(optimizer.flat)
+      && (optimizer.gradient.rates.map(Elementwise.isFinite) ?? true)
+  }
+
+  /// Whether everything that is trained is finite.
+  private var isFinite: Bool {
+    Elementwise.isFinite(parameters.flat) && (meta.rates.logs.map(Elementwise.isFinite) ?? true)
   }
 
   /// The groups of a batch that one sweep takes, each.
@@ -157,11 +173,14 @@ public final class Trainer {
       lm: beside.lm)
   }
 
-  /// The groups of tasks of the step.
-  func tasksOfStep() -> [TaskGroup] {
+  /// Where the step's groups of tasks are in ``groups``.
+  func placesOfStep() -> [Int] {
     let size = configuration.batchSize
-    return (0..<size).map { groups[order.item(at: step * size + $0)] }
+    return groups.isEmpty ? [] : (0..<size).map { order.item(at: step * size + $0) }
   }
+
+  /// The groups of tasks of the step.
+  func tasksOfStep() -> [TaskGroup] { placesOfStep().map { groups[$0] } }
 }
 
 extension Array {

@@ -1,3 +1,4 @@
+private import CFaults
 private import Synchronization
 
 #if canImport(Glibc)
@@ -7,11 +8,14 @@ private import Synchronization
 /// A file that appears whole or not at all: written beside its place, then renamed into it.
 ///
 /// ``commit()`` flushes the data, renames and flushes the folder, so that after a power cut there
-/// is the old file or the new one. A file that is dropped without it leaves nothing behind.
+/// is the old file or the new one. A file that is dropped without it leaves nothing behind; what a
+/// killed process leaves behind goes when the same file is written again. Writing notices an
+/// ``Interruption``.
 public final class AtomicFile {
   /// Where the file will be.
   public let path: String
   private let temporary: String
+  private let registration: Int32
   private var descriptor: Int32
   /// How many bytes were appended.
   public private(set) var count = 0
@@ -25,18 +29,72 @@ public final class AtomicFile {
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
       throw FileError(path: path, "cannot be written: it is a folder")
     }
-    temporary = "\(path).\(getpid()).\(AtomicFile.serial.next()).partial"
-    descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw .system(path, "cannot be written") }
+    let (folder, name) = Self.parts(of: path)
+    Self.removeLeftovers(in: folder, of: name)
+    (descriptor, temporary) = try Self.open(beside: path)
+    registration = cf_register_temporary(temporary)
+  }
+
+  /// A new file beside `path` that is locked as long as it is open, so that whoever looks for
+  /// left-overs leaves it alone.
+  private static func open(beside path: String) throws(FileError) -> (Int32, String) {
+    for _ in 0..<100 {
+      let temporary = "\(path).\(getpid()).\(serial.next()).partial"
+      let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      if descriptor < 0 && errno == EEXIST { continue }
+      guard descriptor >= 0 else { throw .system(path, "cannot be written") }
+      // Before it was locked another process may have taken it for a left-over.
+      var status = stat()
+      let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+      if !isTaken, fstat(descriptor, &status) == 0, status.st_nlink > 0 {
+        return (descriptor, temporary)
+      }
+      close(descriptor)
+    }
+    throw FileError(path: path, "cannot be written: no name is free for its temporary file")
+  }
+
+  /// Removes what killed processes have left in `folder`: temporary files of `name`, or all, that
+  /// nobody holds open.
+  public static func removeLeftovers(in folder: String, of name: String? = nil) {
+    guard let entries = opendir(folder) else { return }
+    defer { closedir(entries) }
+    while let entry = readdir(entries) {
+      let file = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard isTemporary(file, of: name) else { continue }
+      let path = "\(folder)/\(file)"
+      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+      guard descriptor >= 0 else { continue }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+      close(descriptor)
+    }
+  }
+
+  /// Whether `file` is called `NAME.PROCESS.NUMBER.partial`.
+  private static func isTemporary(_ file: String, of name: String?) -> Bool {
+    let words = file.split(separator: ".", omittingEmptySubsequences: false)
+    guard words.count >= 4, words.last == "partial", Int32(words[words.count - 2]) != nil,
+      Int32(words[words.count - 3]) != nil
+    else { return false }
+    return name == nil || words.dropLast(3).joined(separator: ".") == name
+  }
+
+  private static func parts(of path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    let folder = String(path[..<slash])
+    return (folder.isEmpty ? "/" : folder, String(path[path.index(after: slash)...]))
   }
 
   private static let serial = Serial()
 
   deinit {
     if descriptor >= 0 {
-      close(descriptor)
       unlink(temporary)
+      close(descriptor)
     }
+    cf_forget_temporary(registration)
   }
 
   /// Appends `bytes`.
@@ -69,6 +127,7 @@ public final class AtomicFile {
 
   /// Writes `bytes` at `offset`, over what is there. The corresponding C function is `pwrite`.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
+    if Interruption.isRequested { throw FileError(path: path, Interruption.problem) }
     var done = 0
     while done < bytes.count {
       let written = pwrite(
@@ -85,19 +144,13 @@ public final class AtomicFile {
   /// Puts the file in its place.
   public func commit() throws(FileError) {
     guard fsync(descriptor) == 0 else { throw .system(path, "cannot be flushed") }
-    guard close(descriptor) == 0 else {
-      descriptor = -1
-      unlink(temporary)
-      throw .system(path, "cannot be closed")
-    }
+    guard rename(temporary, path) == 0 else { throw .system(path, "cannot be put in place") }
+    cf_forget_temporary(registration)
+    let open = descriptor
     descriptor = -1
-    guard rename(temporary, path) == 0 else {
-      let error = FileError.system(path, "cannot be put in place")
-      unlink(temporary)
-      throw error
-    }
-    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    let handle = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard close(open) == 0 else { throw .system(path, "cannot be closed") }
+    let handle = Glibc.open(
+      Self.parts(of: path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if handle >= 0 {
       fsync(handle)
       close(handle)

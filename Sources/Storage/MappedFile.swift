@@ -1,3 +1,5 @@
+private import CFaults
+
 #if canImport(Glibc)
   private import Glibc
 #endif
@@ -27,13 +29,14 @@ public struct FileError: Error, CustomStringConvertible, Sendable {
 /// A file mapped read-only: its pages are clean, and the kernel may drop them.
 ///
 /// The file must not be shortened while it is mapped: reading pages that are gone ends the process
-/// (`SIGBUS`). Files that ``AtomicFile`` writes are replaced, never changed, so this is safe for
-/// them.
+/// (`SIGBUS`), with a line that names the file where ``Faults/watch(program:)`` was called. Files that
+/// ``AtomicFile`` writes are replaced, never changed, so this is safe for them.
 public final class MappedFile: @unchecked Sendable {
   /// Where the file was.
   public let path: String
   /// Its bytes; valid as long as this object.
   public let bytes: UnsafeRawBufferPointer
+  private let registration: Int32
 
   /// Maps the file at `path`. The corresponding C function is `mmap`.
   ///
@@ -51,14 +54,17 @@ public final class MappedFile: @unchecked Sendable {
     self.path = path
     if size == 0 {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      registration = -1
       return
     }
     guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
     else { throw .system(path, "cannot be mapped") }
     bytes = UnsafeRawBufferPointer(start: base, count: size)
+    registration = cf_register_mapping(base, size, path)
   }
 
   deinit {
+    cf_forget_mapping(registration)
     if let base = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
     }

@@ -1,4 +1,5 @@
 import Foundation
+private import Storage
 
 /// The lines of a file as bytes, one after the other.
 ///
@@ -96,6 +97,9 @@ package struct LineReader {
   }
 
   private mutating func fill() throws(JSONLines.Failure) {
+    if Interruption.isRequested {
+      throw JSONLines.Failure(path: path, line: line, Interruption.problem)
+    }
     if start > 0 {
       buffer.removeFirst(start)
       scanned -= start

@@ -1,6 +1,6 @@
 private import CCodec
 private import CLZ4
-import Storage
+public import Storage
 
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
@@ -18,8 +18,9 @@ public final class WeightFile: Sendable {
   public let architecture: Architecture
   /// All tensors in the order of the file.
   public let tensors: [WeightTensor]
-  /// The header's checksum: the same for files of the same content.
-  public let fingerprint: UInt32
+  /// A digest of the header and of the checksums of all blocks: the same for files of the same
+  /// content.
+  public let fingerprint: Digest
   private let byName: [String: Int]
   private let file: MappedFile
   private let tokenizerSection: WeightFileHeader.Tokenizer?
@@ -54,6 +55,8 @@ public final class WeightFile: Sendable {
       guard tokenizer.offset >= WeightFileLayout.preambleBytes, tokenizer.size >= 0,
         tokenizer.rawSize >= tokenizer.size,
         tokenizer.rawSize <= WeightFileLayout.maximumHeader,
+        // One byte of LZ4 makes at most 255.
+        tokenizer.rawSize / 255 <= tokenizer.size,
         let end = added(tokenizer.offset, tokenizer.size), end <= preamble.headerOffset
       else {
         throw WeightError(
@@ -69,7 +72,10 @@ public final class WeightFile: Sendable {
     self.byName = byName
     architecture = header.architecture
     tokenizerSection = header.tokenizer
-    fingerprint = preamble.headerChecksum
+    var digest = Digest()
+    digest.update(UnsafeRawBufferPointer(rebasing: file.bytes[preamble.headerOffset...]))
+    digest.update(blocks.bytes)
+    fingerprint = digest
   }
 
   /// The names of all tensors in the order of the file.
@@ -155,6 +161,7 @@ public final class WeightFile: Sendable {
             "tensor '\(tensor.name)' block \(block): expected offset \(next), found \(entry.offset)"
           )
         }
+        if Interruption.isRequested { throw WeightError(path: path, Interruption.problem) }
         try tensor.verify(block: block, scratch: scratch)
         next += entry.size
         progress(next, file.bytes.count)
@@ -275,6 +282,12 @@ final class BlockTable: Sendable {
     streams = file.bytes.count / 3 > MemoryUsage.limit / 4
     offset = section.offset
     count = size / WeightFileLayout.blockEntryBytes
+  }
+
+  /// The whole table.
+  var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(
+      rebasing: file.bytes[offset..<offset + count * WeightFileLayout.blockEntryBytes])
   }
 
   /// Offset, size and checksum of block `index`; not yet checked against the file.

@@ -31,7 +31,7 @@ struct CharacterDescriptionData: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       try options.write(
         "character-description", options: ["query-form": queryForm.rawValue, "traits": "\(traits)"]
       ) {
@@ -79,7 +79,7 @@ struct ReversalCurseData: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       guard let folder else {
         try options.write("reversal-curse") { count, forTest in
           ReversalCurse(count: count, seed: options.sides.seed, forTest: forTest)

@@ -34,7 +34,7 @@ struct SQuADData: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       let report = try SQuAD(
         longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : ""
       ).convert(file, to: out)
@@ -93,7 +93,7 @@ struct WikiTextData: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       let text = WikiText(
         contextWords: contextWords ?? 96, queryWords: queryWords ?? 1,
         responseWords: responseWords ?? 16, limit: limit)

@@ -91,17 +91,21 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let session = try Session(model: model, threads: threads)
-      let run = adapter.flatMap { path in
-        RunFolder(path: path).exists ? try? RunFolder(path: path).description() : nil
+      let run = try adapter.flatMap { path throws in
+        RunFolder(path: path).exists ? try RunFolder(path: path).description() : nil
       }
       let groups = try session.groups(
         data, size: contextsPerUpdate ?? run?.training.contextsPerUpdate ?? 1,
         separator: separator ?? run?.separator ?? "\n", limit: limit)
       let texts = try lmData.map {
-        try session.texts($0, length: run?.training.lmLength ?? 128, limit: lmLimit)
+        try session.texts(
+          $0,
+          length: min(
+            run?.training.lmLength ?? 128, session.architecture.maxPositionEmbeddings),
+          limit: lmLimit)
       }
       let isFull = run?.training.meta.outer == .full
-      if isFull, let adapter, session.file.fingerprint == run?.modelFingerprint {
+      if isFull, let adapter, "\(session.file.fingerprint)" == run?.modelFingerprint {
         throw Problem(
           "\(adapter): trained every parameter: give --model \(RunFolder(path: adapter).modelPath)")
       }

@@ -69,8 +69,9 @@ struct Finetune: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
-      let session = try Session(model: options.model, threads: options.threads)
+    try reportingErrors(interruptible: true) {
+      let run = try TrainingStart(options)
+      let session = try Session(model: options.model, threads: run.threads)
       let groups = try data.map { try options.groups($0, session, size: 1) } ?? []
       let texts = try options.texts(session)
       let source = try adapter.source()
@@ -98,9 +99,9 @@ struct Finetune: ParsableCommand {
           configuration: training.meta,
           sequences: tasks + texts.map { LossExample(text: $0, weight: 1).size },
           workers: session.workers),
-        data: data, groups: groups, texts: texts, fingerprint: fingerprint(groups, texts),
+        data: data, groups: groups, texts: texts, teacherMaxTokens: nil,
         start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
-      ).run()
+      ).run(run)
     }
   }
 }

@@ -52,18 +52,14 @@ struct Session {
   }
 }
 
-/// A fingerprint of tasks and texts in token ids (FNV-1a, 64 bits).
-func fingerprint(_ groups: [TaskGroup], _ texts: [[Int32]] = []) -> UInt64 {
-  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-  func mix(_ ids: [Int32]) {
-    for id in ids + [-1] { hash = (hash ^ UInt64(UInt32(bitPattern: id))) &* 0x0000_0100_0000_01b3 }
-  }
+/// A digest of tasks and texts in token ids.
+func fingerprint(_ groups: [TaskGroup], _ texts: [[Int32]] = []) -> Digest {
+  var digest = Digest()
   for triplet in groups.flatMap(\.triplets) {
-    mix(triplet.context)
-    mix(triplet.query)
-    mix(triplet.response)
-    mix(triplet.separator)
+    for part in [triplet.context, triplet.query, triplet.response, triplet.separator] {
+      digest.update(part)
+    }
   }
-  texts.forEach { mix($0) }
-  return hash
+  for text in texts { digest.update(text) }
+  return digest
 }

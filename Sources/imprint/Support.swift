@@ -9,8 +9,20 @@ struct Problem: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
+/// What an interruption has led to, as one line.
+struct Interrupted: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
 /// Runs `body`; its errors become one line on standard error and exit code 1.
-func reportingErrors(_ body: () throws -> Void) throws {
+///
+/// With `interruptible`, which is for what leaves something to finish or to remove, SIGINT and
+/// SIGTERM become an error too, and exit code 130 or 143.
+func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) throws {
+  Faults.watch(program: "imprint")
+  if interruptible { Interruption.watch() }
   do {
     try body()
   } catch let error as ExitCode {
@@ -18,8 +30,9 @@ func reportingErrors(_ body: () throws -> Void) throws {
   } catch let error as ValidationError {
     throw error
   } catch {
-    note("imprint: \(error)\n")
-    throw ExitCode(1)
+    let isNoticed = Interruption.isCause(of: error)
+    note("imprint: \(isNoticed ? Interruption.line : oneLine("\(error)"))\n")
+    throw ExitCode(isNoticed || error is Interrupted ? Interruption.exitCode : 1)
   }
 }
 

@@ -12,7 +12,7 @@ struct Train: ParsableCommand {
     abstract:
       "Meta-train an adapter: one gradient step on a context shall do what its prompt does.",
     discussion: """
-      Writes a run folder: the configuration, metrics as JSON Lines, a checkpoint, and the adapter \
+      Writes a run folder: the configuration, metrics as JSON Lines, checkpoints, and the adapter \
       in PEFT's layout.
 
       Example: imprint train --model smollm2.imprint --data train.jsonl --output run \
@@ -101,8 +101,9 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
-      let session = try Session(model: options.model, threads: options.threads)
+    try reportingErrors(interruptible: true) {
+      let run = try TrainingStart(options)
+      let session = try Session(model: options.model, threads: run.threads)
       let given = try options.groups(data, session, size: contextsPerUpdate)
       let source = try adapter.source()
       var shape = try adapter.configuration(session.architecture, from: source)
@@ -120,9 +121,10 @@ struct Train: ParsableCommand {
           layout: AdapterLayout(shape, architecture: session.architecture),
           configuration: training.meta, groups: groups, textRows: texts.map(\.count).max() ?? 0,
           prompts: promptWeight > 0 || target == .teacher, workers: session.workers, trains: true),
-        data: data, groups: groups, texts: texts, fingerprint: fingerprint(given, texts),
+        data: data, groups: groups, texts: texts,
+        teacherMaxTokens: target == .teacher ? teacherMaxTokens ?? 16 : nil,
         start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
-      ).run()
+      ).run(run)
     }
   }
 
@@ -143,10 +145,18 @@ struct Train: ParsableCommand {
   /// The tasks with the teacher's responses, decoded or from the cache beside the data.
   private func taught(_ groups: [TaskGroup], _ session: Session) throws -> [TaskGroup] {
     let maximumTokens = teacherMaxTokens ?? 16
-    let key = String(
-      format: "%08x-%016lx-%d", session.file.fingerprint, fingerprint(groups), maximumTokens)
+    let longest =
+      groups.flatMap(\.triplets).map { $0.prompted.count - $0.response.count }.max() ?? 0
+    let positions = session.architecture.maxPositionEmbeddings
+    guard longest + maximumTokens <= positions else {
+      throw Problem(
+        "--teacher-max-tokens: \(maximumTokens) after a prompt of \(longest) tokens, the model has \(positions) positions"
+      )
+    }
+    let key = "\(session.file.fingerprint)-\(fingerprint(groups))-\(maximumTokens)"
     let cache = TeacherCache(path: "\(data).teacher-\(key).json", key: key)
-    if let groups = cache.read(groups) { return groups }
+    let vocabulary = session.architecture.vocabSize
+    if let groups = cache.read(groups, vocabularySize: vocabulary) { return groups }
     var stops = Set(session.architecture.eosTokenIds.map { Int32($0) })
     if let newline = session.tokenizer?.encode("\n").first { stops.insert(newline) }
     var line = ProgressLine(quiet: options.quiet)

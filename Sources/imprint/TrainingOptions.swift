@@ -71,7 +71,13 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Steps between checkpoints.")
   var saveEvery = 50
 
-  @Flag(help: "Go on from the run folder's checkpoint.")
+  @Option(help: "How many of the last checkpoints are kept.")
+  var keepCheckpoints = 2
+
+  @Option(help: "Steps without a finite loss and gradient that are left out before it is an error.")
+  var maxSkippedSteps = 10
+
+  @Flag(help: "Go on from the run folder's last checkpoint, or start where there is none yet.")
   var resume = false
 
   @Flag(help: "Print the memory plan and stop.")
@@ -87,6 +93,7 @@ struct TrainingOptions: ParsableArguments {
     for (name, value) in [
       ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
       ("--lm-batch-size", lmBatchSize ?? 1), ("--save-every", saveEvery),
+      ("--keep-checkpoints", keepCheckpoints),
       ("--threads", threads ?? 1),
     ] where value < 1 {
       throw ValidationError("\(name) must be positive.")
@@ -98,6 +105,7 @@ struct TrainingOptions: ParsableArguments {
     ] where !(value >= 0 && value.isFinite) {
       throw ValidationError("\(name) must not be negative.")
     }
+    if maxSkippedSteps < 0 { throw ValidationError("--max-skipped-steps must not be negative.") }
     if warmupSteps < 0 { throw ValidationError("--warmup-steps must not be negative.") }
     if let steps, warmupSteps > steps {
       throw ValidationError("--warmup-steps must not be more than --steps.")

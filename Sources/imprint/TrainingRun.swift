@@ -18,90 +18,118 @@ struct TrainingRun {
   /// Tasks as they are trained.
   let groups: [TaskGroup]
   let texts: [[Int32]]
-  /// A fingerprint of the tasks and texts of the files.
-  let fingerprint: UInt64
+  /// The most tokens of a teacher's response, where there is a teacher.
+  let teacherMaxTokens: Int?
   /// The adapter to start from, and where it is.
   let start: (path: String, file: AdapterFile)?
 
   /// Plans and trains, or prints the plan where that is asked for.
-  func run() throws {
-    let sweep =
-      training.finetuning.map { training.batchSize * max(1, $0.formsPerTask) }
-      ?? training.batchSize
-    let (plan, fits) = planner.best(budget: options.memory.bytes, batchSize: sweep)
+  func run(_ begin: TrainingStart) throws {
+    let (plan, fits) = plan(as: begin.old?.plan)
     guard fits else { throw Problem("--memory: at least \(mebibytes(plan.total)) are needed") }
     if options.dryRun {
       print(text(of: plan))
       return
     }
-    let folder = RunFolder(path: options.output)
-    try prepare(folder)
+    let description = description(plan)
+    if let old = begin.old { try compare(old, description) } else { try readStart() }
+    // What cannot be read leaves no folder behind.
+    let lock = try begin.lock ?? begin.folder.lock()
+    defer { withExtendedLifetime(lock) {} }
+    if begin.folder.exists && !options.resume { throw TrainingStart.taken(begin.folder) }
+    if !begin.folder.exists { try begin.folder.create(description) }
     let arena = Arena()
-    try folder.write(plan)
+    try begin.folder.write(plan)
     let trainer = try Trainer(
       weights: session.weights, configuration: training, groups: groups, texts: texts, plan: plan,
       workers: session.workers, arena: arena)
-    if options.resume {
-      try folder.restore(trainer)
-      try folder.trimMetrics(after: trainer.step)
+    trainer.maxSkippedSteps = options.maxSkippedSteps
+    if let checkpoint = begin.checkpoint {
+      try trainer.restore(checkpoint)
     } else if let start {
       try start.file.read(into: trainer.adapter)
     }
+    if options.resume { try begin.folder.trimMetrics(after: trainer.step) }
     if !options.quiet { note(text(of: plan) + "\n") }
-    try loop(trainer, folder)
+    try loop(trainer, begin.folder, description)
   }
 
-  private var description: RunDescription {
+  /// The plan of the run that is resumed, or the best one.
+  private func plan(as old: RunDescription.Plan?) -> (plan: MemoryPlan, fits: Bool) {
+    guard let old else {
+      let sweep =
+        training.finetuning.map { training.batchSize * max(1, $0.formsPerTask) }
+        ?? training.batchSize
+      return planner.best(budget: options.memory.bytes, batchSize: sweep)
+    }
+    let plan = planner.plan(together: old.together, keep: old.keep, logitRows: old.logitRows)
+    // What the process takes besides is measured, and not the same twice.
+    return (plan, plan.total <= options.memory.bytes + options.memory.bytes / 4)
+  }
+
+  private func description(_ plan: MemoryPlan) -> RunDescription {
     RunDescription(
       version: Imprint.version, model: options.model,
-      modelFingerprint: session.file.fingerprint, data: data, dataFingerprint: fingerprint,
-      lmData: options.lmData, startAdapter: start?.path, separator: options.separator ?? "\n",
-      training: training, threads: session.workers.count)
+      modelFingerprint: "\(session.file.fingerprint)", data: data,
+      dataFingerprint: "\(fingerprint(groups))", lmData: options.lmData,
+      lmDataFingerprint: options.lmData == nil ? nil : "\(fingerprint([], texts))",
+      startAdapter: start?.path, separator: options.separator ?? "\n",
+      teacherMaxTokens: teacherMaxTokens, training: training, plan: .init(plan),
+      threads: session.workers.count)
   }
 
-  /// A new folder, or one whose run is the same as this.
-  private func prepare(_ folder: RunFolder) throws {
-    guard options.resume else {
-      if folder.exists {
-        throw Problem("\(folder.path): holds a run already: use --resume or another --output")
-      }
-      // What cannot be read shall leave no folder behind.
-      if let start {
-        let arena = Arena()
-        let layout = AdapterLayout(training.adapter, architecture: session.architecture)
-        try start.file.read(
-          into: AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter))
-      }
-      try folder.create(description)
-      return
-    }
-    let (old, new) = (try folder.description(), description)
-    guard folder.hasCheckpoint else { throw Problem("\(folder.path): has no checkpoint to resume") }
-    if old.modelFingerprint != new.modelFingerprint {
-      throw Problem("--resume: the run was trained on another model")
-    }
+  /// Refuses to go on with another run than the folder's.
+  private func compare(_ old: RunDescription, _ new: RunDescription) throws {
     if (old.training.finetuning == nil) != (new.training.finetuning == nil) {
       let command = old.training.finetuning == nil ? "train" : "finetune"
       throw Problem("--resume: the run was started by imprint \(command)")
     }
-    if old.dataFingerprint != new.dataFingerprint {
-      throw Problem("--resume: the run was trained on other data")
-    }
-    if old.startAdapter != new.startAdapter {
-      let path = old.startAdapter.map { "--adapter \($0)" } ?? "a new adapter"
-      throw Problem("--resume: the run started from \(path)")
-    }
-    if old.training != new.training || old.lmData != new.lmData {
-      throw Problem("--resume: the run has another configuration: see \(folder.path)/config.json")
+    let differences = try old.differences(from: new)
+    guard differences.isEmpty else {
+      throw Problem(
+        "--resume: the run of \(options.output) has another configuration: "
+          + differences.joined(separator: ", "))
     }
   }
 
-  private func loop(_ trainer: Trainer, _ folder: RunFolder) throws {
+  /// Reads the adapter to start from, where there is one.
+  private func readStart() throws {
+    guard let start else { return }
+    let arena = Arena()
+    let layout = AdapterLayout(training.adapter, architecture: session.architecture)
+    try start.file.read(into: AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter))
+  }
+
+  private func loop(
+    _ trainer: Trainer, _ folder: RunFolder, _ description: RunDescription
+  ) throws {
+    var line = ProgressLine(quiet: options.quiet)
+    func save() throws {
+      try folder.checkpoint(trainer, run: description, keep: options.keepCheckpoints)
+    }
+    do {
+      try steps(trainer, folder, &line, save)
+      try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
+    } catch {
+      line.finish()
+      guard Interruption.isCause(of: error) else { throw error }
+      Interruption.acknowledge()
+      try save()
+      throw Interrupted(
+        "\(Interruption.name): checkpoint of step \(trainer.step) written, --resume goes on")
+    }
+    line.finish()
+    let result = options.outer == .full ? "model.imprint" : "adapter"
+    if !options.quiet { print("\(options.output): \(trainer.step) steps, \(result) written") }
+  }
+
+  private func steps(
+    _ trainer: Trainer, _ folder: RunFolder, _ line: inout ProgressLine, _ save: () throws -> Void
+  ) throws {
     let total = training.schedule.totalSteps
     let start = ContinuousClock.now
     let first = trainer.step
     let unit = data == nil ? "texts" : "tasks"
-    var line = ProgressLine(quiet: options.quiet)
     while trainer.step < total {
       let metrics = try trainer.advance()
       try folder.append(metrics)
@@ -109,21 +137,16 @@ struct TrainingRun {
       let done = trainer.step - first
       let items = Double(done * training.batchSize * training.contextsPerUpdate)
       let left = elapsed / Double(done) * Double(total - trainer.step)
+      let skipped = metrics.skippedSteps == 0 ? "" : "  \(metrics.skippedSteps) skipped"
       line.show(
         String(
-          format: "step %d/%d  loss %.4f%@  grad %.3f  lr %.2g  %.2f %@/s  %@ left  RssAnon %@",
+          format: "step %d/%d  loss %.4f%@  grad %.3f  lr %.2g  %.2f %@/s  %@ left  RssAnon %@%@",
           metrics.step, total, metrics.outerLoss, parts(of: metrics), metrics.gradientNorm,
           metrics.learningRate, items / elapsed, unit, clock(left),
-          mebibytes(metrics.anonymousBytes)),
+          mebibytes(metrics.anonymousBytes), skipped),
         matters: metrics.step == total)
-      if trainer.step % options.saveEvery == 0 || trainer.step == total {
-        try folder.checkpoint(trainer)
-      }
+      if trainer.step % options.saveEvery == 0 || trainer.step == total { try save() }
     }
-    try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
-    line.finish()
-    let result = options.outer == .full ? "model.imprint" : "adapter"
-    if !options.quiet { print("\(options.output): \(trainer.step) steps, \(result) written") }
   }
 
   /// What the loss is made of, or what is trained beside it, where that says more.

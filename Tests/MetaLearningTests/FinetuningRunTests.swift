@@ -96,14 +96,15 @@ import Testing
     for _ in 0..<6 { _ = try straight.advance() }
     let first = try Self.trainer(plain)
     for _ in 0..<3 { _ = try first.advance() }
-    try run.checkpoint(first)
+    try run.checkpoint(first, run: CheckpointTests.description(first))
+    let checkpoint = try #require(try run.latestCheckpoint())
     let second = try Self.trainer(plain)
-    try run.restore(second)
+    try second.restore(checkpoint)
     while second.step < 6 { _ = try second.advance() }
     #expect(second.adapter.flat.elements == straight.adapter.flat.elements)
     #expect(second.optimizer.adam.second.elements == straight.optimizer.adam.second.elements)
     let other = try Self.trainer(plain, seed: 5)
-    try run.restore(other)
+    try other.restore(checkpoint)
     while other.step < 6 { _ = try other.advance() }
     #expect(other.adapter.flat.elements != straight.adapter.flat.elements)
   }
@@ -145,9 +146,9 @@ import Testing
     #expect(last.reduce(0) { $0 + $1.outerLoss } < 0.7 * first.reduce(0) { $0 + $1.outerLoss })
     let other = try Self.trainer(dropout: 0, steps: 20, outer: .full)
     for _ in 0..<9 { _ = try other.advance() }
-    try run.checkpoint(other)
+    try run.checkpoint(other, run: CheckpointTests.description(other))
     let resumed = try Self.trainer(dropout: 0, steps: 20, outer: .full)
-    try run.restore(resumed)
+    try resumed.restore(try #require(try run.latestCheckpoint()))
     while resumed.step < 20 { _ = try resumed.advance() }
     #expect(resumed.parameters.flat.elements == straight.parameters.flat.elements)
   }

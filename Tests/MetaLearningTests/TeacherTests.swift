@@ -35,10 +35,14 @@ import Testing
 
     let folder = try TemporaryFolder()
     let cache = TeacherCache(path: folder.file("cache.json"), key: "a")
-    #expect(cache.read(groups) == nil)
+    #expect(cache.read(groups, vocabularySize: 67) == nil)
     try cache.write(taught)
-    #expect(cache.read(groups)?.map(\.triplets[0].response) == taught.map(\.triplets[0].response))
-    #expect(TeacherCache(path: folder.file("cache.json"), key: "b").read(groups) == nil)
-    #expect(cache.read([groups[0]]) == nil)
+    #expect(
+      cache.read(groups, vocabularySize: 67)?.map(\.triplets[0].response)
+        == taught.map(\.triplets[0].response))
+    #expect(
+      TeacherCache(path: folder.file("cache.json"), key: "b").read(groups, vocabularySize: 67)
+        == nil)
+    #expect(cache.read([groups[0]], vocabularySize: 67) == nil)
   }
 }

@@ -29,7 +29,7 @@ struct Convert: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       let start = ContinuousClock.now
       let model = try AnyModelSource.open(source)
       var line = ProgressLine(quiet: quiet)

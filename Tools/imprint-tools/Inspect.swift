@@ -45,7 +45,7 @@ struct Inspect: ParsableCommand {
         rawBytes: tensors.reduce(0) { $0 + $1.rawBytes },
         storedBytes: tensors.reduce(0) { $0 + $1.storedBytes },
         hasTokenizer: try weights.tokenizerData() != nil,
-        fingerprint: String(weights.fingerprint, radix: 16), tensors: tensors)
+        fingerprint: "\(weights.fingerprint)", tensors: tensors)
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -39,7 +39,7 @@ struct Merge: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       let file = try WeightFile(path: model)
       let source = try AdapterFile(path: adapter)
       let arena = Arena()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Storage
 
 /// An error of the command line's own, as one line.
 struct Problem: Error, CustomStringConvertible {
@@ -9,7 +10,12 @@ struct Problem: Error, CustomStringConvertible {
 }
 
 /// Runs `body`; its errors become one line on standard error and exit code 1.
-func reportingErrors(_ body: () throws -> Void) throws {
+///
+/// With `interruptible`, which is for what leaves something to remove, SIGINT and SIGTERM become an
+/// error too, and exit code 130 or 143.
+func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) throws {
+  Faults.watch(program: "imprint-tools")
+  if interruptible { Interruption.watch() }
   do {
     try body()
   } catch let error as ExitCode {
@@ -17,8 +23,10 @@ func reportingErrors(_ body: () throws -> Void) throws {
   } catch let error as ValidationError {
     throw error
   } catch {
-    FileHandle.standardError.write(Data("imprint-tools: \(error)\n".utf8))
-    throw ExitCode(1)
+    let isInterruption = Interruption.isCause(of: error)
+    let line = isInterruption ? Interruption.line : oneLine("\(error)")
+    FileHandle.standardError.write(Data("imprint-tools: \(line)\n".utf8))
+    throw ExitCode(isInterruption ? Interruption.exitCode : 1)
   }
 }
 

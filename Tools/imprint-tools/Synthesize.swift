@@ -54,7 +54,7 @@ struct Synthesize: ParsableCommand {
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
       let start = ContinuousClock.now
       var line = ProgressLine(quiet: quiet)
       let source = try source()

@@ -1,0 +1,189 @@
+import Foundation
+public import Llama
+import LoRA
+import Optimizers
+public import Weights
+
+/// What a run is: written to `config.json` of its folder and into every checkpoint.
+public struct RunDescription: Codable, Sendable {
+  /// The part of the memory plan that results depend on, bit for bit.
+  public struct Plan: Codable, Equatable, Sendable {
+    /// Adapted models in one sweep.
+    public var together: Int
+    /// Blocks that keep activations, gradients and tangents, and whether the head keeps its own.
+    public var activations: Int
+    /// Gradients.
+    public var deltas: Int
+    /// Tangents.
+    public var tangents: Int
+    /// The gradient of the logits.
+    public var head: Bool
+    /// Scored rows whose logits are in memory at once.
+    public var logitRows: Int
+
+    enum CodingKeys: String, CodingKey {
+      case together, activations, deltas, tangents, head
+      case logitRows = "logit_rows"
+    }
+
+    /// What `plan` says.
+    public init(_ plan: MemoryPlan) {
+      together = plan.together
+      activations = plan.keep.activations
+      deltas = plan.keep.deltas
+      tangents = plan.keep.tangents
+      head = plan.keep.head
+      logitRows = plan.logitRows
+    }
+
+    /// What is kept.
+    public var keep: KeepPolicy {
+      KeepPolicy(activations: activations, deltas: deltas, tangents: tangents, head: head)
+    }
+  }
+
+  /// Version of the program that wrote it.
+  public var version: String
+  /// The weight file.
+  public var model: String
+  /// A digest of its content, 16 hexadecimal digits.
+  public var modelFingerprint: String
+  /// The task file, where there is one.
+  public var data: String?
+  /// A digest of the tasks in token ids.
+  public var dataFingerprint: String
+  /// The text file of the language-model loss.
+  public var lmData: String?
+  /// A digest of its pieces in token ids.
+  public var lmDataFingerprint: String?
+  /// The adapter that the run started from, where it was not a new one.
+  public var startAdapter: String?
+  /// What joins context and query in Prompt form.
+  public var separator: String
+  /// The most tokens of a teacher's response, where there is a teacher.
+  public var teacherMaxTokens: Int?
+  /// What was computed.
+  public var training: TrainingConfiguration
+  /// How: results have the same bits for the same plan.
+  public var plan: Plan
+  /// Threads: results have the same bits for the same number.
+  public var threads: Int
+
+  enum CodingKeys: String, CodingKey {
+    case version, model
+    case modelFingerprint = "model_fingerprint"
+    case data
+    case dataFingerprint = "data_fingerprint"
+    case lmData = "lm_data"
+    case lmDataFingerprint = "lm_data_fingerprint"
+    case startAdapter = "start_adapter"
+    case separator
+    case teacherMaxTokens = "teacher_max_tokens"
+    case training, plan, threads
+  }
+
+  /// All values.
+  public init(
+    version: String, model: String, modelFingerprint: String, data: String?,
+    dataFingerprint: String, lmData: String? = nil, lmDataFingerprint: String? = nil,
+    startAdapter: String? = nil, separator: String, teacherMaxTokens: Int? = nil,
+    training: TrainingConfiguration, plan: Plan,
+    threads: Int
+  ) {
+    self.version = version
+    self.model = model
+    self.modelFingerprint = modelFingerprint
+    self.data = data
+    self.dataFingerprint = dataFingerprint
+    self.lmData = lmData
+    self.lmDataFingerprint = lmDataFingerprint
+    self.startAdapter = startAdapter
+    self.separator = separator
+    self.teacherMaxTokens = teacherMaxTokens
+    self.training = training
+    self.plan = plan
+    self.threads = threads
+  }
+
+  /// Reads what ``json(path:pretty:)`` gives. Throws ``WeightError`` naming the field.
+  static func read(json: Data, path: String) throws(WeightError) -> RunDescription {
+    var problem = "is not the configuration of a run"
+    do {
+      let run = try JSONDecoder().decode(RunDescription.self, from: json)
+      if let value = run.impossibleValue() { problem = value } else { return run }
+    } catch DecodingError.keyNotFound(let key, let context) {
+      let name = (context.codingPath + [key]).map(\.stringValue).joined(separator: ".")
+      problem += ": '\(name)' is missing"
+    } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {
+      let name = context.codingPath.map(\.stringValue).joined(separator: ".")
+      problem += ": '\(name)' is wrong"
+    } catch {}
+    throw WeightError(path: path, problem)
+  }
+
+  /// What is wrong with a field whose value no run can have.
+  private func impossibleValue() -> String? {
+    let upper = 1 << 30
+    let fields: [(name: String, value: Int, least: Int, most: Int)] =
+      [
+        ("rank", training.adapter.rank, 1, 65536),
+        ("inner steps", training.meta.innerSteps, 1, 64),
+        ("batch size", training.batchSize, 1, upper),
+        ("contexts per update", training.contextsPerUpdate, 1, upper),
+        ("lm batch size", training.lmBatchSize, 1, upper),
+        ("lm length", training.lmLength, 2, upper),
+        ("total steps", training.schedule.totalSteps, 0, 1 << 40),
+        ("warmup steps", training.schedule.warmupSteps, 0, 1 << 40),
+        ("plan.together", plan.together, 1, upper),
+        ("plan.activations", plan.activations, 0, upper),
+        ("plan.deltas", plan.deltas, 0, upper), ("plan.tangents", plan.tangents, 0, upper),
+        ("plan.logit_rows", plan.logitRows, 1, upper), ("threads", threads, 1, 4096),
+        ("teacher_max_tokens", teacherMaxTokens ?? 1, 1, upper),
+      ] + training.adapter.rankPattern.values.map { ("rank pattern", $0, 1, 65536) }
+    for field in fields where field.value < field.least || field.value > field.most {
+      return "\(field.name): expected \(field.least) to \(field.most), found \(field.value)"
+    }
+    return nil
+  }
+
+  /// The description as JSON with sorted keys.
+  func json(path: String, pretty: Bool) throws(WeightError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    do {
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    } catch {
+      throw WeightError(path: path, "the configuration has a number that is not finite")
+    }
+  }
+
+  /// What is different in `other`, a line for each field that decides results: `field old → new`.
+  ///
+  /// Files may have moved: they are compared by their digests.
+  public func differences(from other: RunDescription) throws(WeightError) -> [String] {
+    let (old, new) = (try flattened(), try other.flattened())
+    return Set(old.keys).union(new.keys).sorted().compactMap { key in
+      let (before, after) = (old[key] ?? "none", new[key] ?? "none")
+      return before == after ? nil : "\(key) \(before) → \(after)"
+    }
+  }
+
+  /// Fields by their path, as JSON.
+  private func flattened() throws(WeightError) -> [String: String] {
+    let text = try json(path: "configuration", pretty: false)
+    var fields: [String: String] = [:]
+    func add(_ value: Any, _ path: String) {
+      guard let object = value as? [String: Any] else {
+        let data = try? JSONSerialization.data(
+          withJSONObject: value, options: [.fragmentsAllowed, .withoutEscapingSlashes])
+        fields[path] = data.map { String(decoding: $0, as: UTF8.self) } ?? "?"
+        return
+      }
+      for (key, value) in object { add(value, path.isEmpty ? key : path + "." + key) }
+    }
+    add((try? JSONSerialization.jsonObject(with: Data(text.utf8))) ?? [:], "")
+    for moved in ["version", "model", "data", "lm_data"] { fields[moved] = nil }
+    return fields
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import MetaLearning
+import Storage
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Processes that are killed at random moments, a few dozen times, or `IMPRINT_KILLS` times.
+@Suite(.serialized) struct KillTests {
+  static let kills =
+    ProcessInfo.processInfo.environment["IMPRINT_KILLS"].flatMap { Int($0) } ?? 24
+
+  let training: TrainingCase
+
+  init() throws { training = try TrainingCase() }
+
+  /// Runs a tool and kills it after `delay` seconds. Returns whether it was still running.
+  private func kill(_ name: String, _ arguments: [String], after delay: Double) throws -> Bool {
+    let tool = try RunningTool(name, arguments)
+    usleep(UInt32(delay * 1e6))
+    let isRunning = tool.process.isRunning
+    tool.send(SIGKILL)
+    let result = tool.finish()
+    if tool.process.terminationReason == .exit {
+      #expect(result.status == 0, "\(result.errors)")
+      return false
+    }
+    return isRunning
+  }
+
+  private func seconds(_ body: () throws -> Tool.Result) throws -> Double {
+    let start = ContinuousClock.now
+    let result = try body()
+    #expect(result.status == 0, "\(result.errors)")
+    let parts = (ContinuousClock.now - start).components
+    return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+  }
+
+  /// Whatever is killed whenever: the run can be read, goes on, and ends with the same bits.
+  @Test(arguments: [["--target", "gold"], ["--target", "teacher", "--prompt-weight", "0.3"]])
+  func trainingEndsWithTheSameBits(_ options: [String]) throws {
+    let steps = 60
+    let options = options + ["--quiet", "--save-every", "3"]
+    let whole = training.folder.file("whole")
+    let arguments = { (run: String) in training.arguments(run, steps: steps, options) }
+    let duration = try seconds { try Tool.run("imprint", arguments(whole)) }
+    let expected = try TrainingCase.adapter(whole)
+    let metrics = try losses(whole)
+    var random = SplitMix64(seed: 3)
+    var (killed, completed, round) = (0, 0, 0)
+    while killed < Self.kills || completed == 0 {
+      let run = training.folder.file("run\(completed)")
+      round += 1
+      // Once enough are killed the run may end.
+      let delay = killed < Self.kills ? random.uniform() * duration * 0.8 : 600
+      let tool = try RunningTool("imprint", arguments(run) + ["--resume"])
+      for _ in 0..<Int(delay / 0.001) where tool.process.isRunning { usleep(1000) }
+      tool.send(SIGKILL)
+      let result = tool.finish()
+      let folder = RunFolder(path: run)
+      #expect(throws: Never.self) { try folder.latestCheckpoint() }
+      if folder.exists { #expect(throws: Never.self) { try folder.description() } }
+      #expect(folder.checkpointSteps.count <= 3)
+      guard tool.process.terminationReason == .exit else {
+        killed += 1
+        continue
+      }
+      #expect(result.status == 0, "\(result.errors)")
+      completed += 1
+      #expect(try TrainingCase.adapter(run) == expected, "run \(completed)")
+      #expect(try losses(run) == metrics)
+      #expect(TrainingCase.leftovers(run).isEmpty)
+      #expect(folder.checkpointSteps == [60, 57])
+      // What the teacher said is decoded anew, and that may be killed too.
+      for name in training.folder.names where name.contains(".teacher-") {
+        unlink(training.folder.file(name))
+      }
+      #expect(round < 100 * Self.kills)
+    }
+  }
+
+  private func losses(_ run: String) throws -> [Double] {
+    struct Row: Decodable { var outerLoss: Double }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try Data(contentsOf: URL(filePath: run + "/metrics.jsonl")).split(separator: 0x0a).map {
+      try decoder.decode(Row.self, from: $0).outerLoss
+    }
+  }
+
+  /// A writer that is killed leaves the old file or the new one, and the next one cleans up.
+  @Test(arguments: ["convert", "merge", "data"])
+  func writersLeaveTheOldFileOrTheNew(_ command: String) throws {
+    let folder = training.folder.file("out")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let big = try BigModel(training.folder, vocabulary: 10_000)
+    let (tool, arguments, out): (String, [String], String)
+    switch command {
+    case "convert":
+      (tool, out) = ("imprint-tools", folder + "/model")
+      arguments = ["convert", big.folder, out, "--quiet"]
+    case "merge":
+      let base = training.folder.file("base")
+      #expect(try Tool.run("imprint-tools", "convert", big.folder, base).status == 0)
+      (tool, out) = ("imprint-tools", folder + "/model")
+      let adapter = training.folder.file("adapter")
+      #expect(try training.train(adapter, steps: 2, "--quiet").status == 0)
+      arguments = ["merge", base, adapter, out, "--quiet"]
+    default:
+      (tool, out) = ("imprint", folder + "/train.jsonl")
+      arguments = ["data", "reversal-curse", "--train", "2000", "--test", "10", "--out", folder]
+    }
+    let duration = try seconds { try Tool.run(tool, arguments) }
+    let new = try Data(contentsOf: URL(filePath: out))
+    let old = Data("old".utf8)
+    var random = SplitMix64(seed: 4)
+    var killed = 0
+    for round in 0..<100 * Self.kills where killed < Self.kills {
+      if round % 2 == 0 { try old.write(to: URL(filePath: out)) }
+      if try kill(tool, arguments, after: random.uniform() * duration) { killed += 1 }
+      let found = try Data(contentsOf: URL(filePath: out))
+      #expect(found == old || found == new)
+      #expect(TrainingCase.leftovers(folder).count <= 3)
+    }
+    #expect(killed == Self.kills)
+    #expect(try Tool.run(tool, arguments).status == 0)
+    #expect(TrainingCase.leftovers(folder).isEmpty)
+    #expect(try Data(contentsOf: URL(filePath: out)) == new)
+  }
+}
