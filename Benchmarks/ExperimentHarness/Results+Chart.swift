@@ -1,3 +1,5 @@
+import MetaLearning
+
 extension Results {
   /// The picture: a panel for each data set, a group of bars for each variant.
   var chart: BarChart? {

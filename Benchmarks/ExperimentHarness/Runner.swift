@@ -217,7 +217,7 @@ public final class Runner {
   /// A training command that goes on where its run was; a run without a checkpoint starts again.
   private func resumed(_ words: [String], _ part: Part, _ folder: PartFolder) throws -> [String] {
     guard part.kind == .train || part.kind == .finetune, folder.run.exists else { return words }
-    if folder.run.hasCheckpoint { return words + ["--resume"] }
+    if !folder.run.checkpointSteps.isEmpty { return words + ["--resume"] }
     try FileManager.default.removeItem(atPath: folder.run.path)
     return words
   }

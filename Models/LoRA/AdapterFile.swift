@@ -69,12 +69,14 @@ public struct AdapterFile {
 
   /// Holds the configuration against the tensors, before anybody takes memory for what it claims.
   private func checkRanks() throws(WeightError) {
+    let ranks = ModulePatterns(configuration.rankPattern)
     for (short, name) in names.sorted(by: { $0.key < $1.key }) where short.hasSuffix(".lora_A") {
       let words = short.split(separator: ".")
       guard words.count >= 3, words[0] == "layers", let layer = Int(words[1]),
         let kind = LinearKind.allCases.first(where: { short.hasSuffix("\($0.rawValue).lora_A") })
       else { continue }
-      let rank = configuration.rank(layer: layer, kind: kind)
+      let module = AdapterConfiguration.moduleName(layer: layer, kind: kind)
+      let rank = ranks.first(for: module)?.value ?? configuration.rank
       let shape = try file.tensor(name).shape
       guard shape.first == rank else {
         throw WeightError(

@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import MetaLearning
 import Storage
 import TestSupport

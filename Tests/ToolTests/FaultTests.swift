@@ -9,11 +9,11 @@ import Testing
 
 /// What the system does to a run: each time one line, and the last checkpoint as it was.
 @Suite(.serialized) struct FaultTests {
-  let training: TrainingCase
+  let training: TinyTraining
   let run: String
 
   init() throws {
-    training = try TrainingCase()
+    training = try TinyTraining()
     run = training.folder.file("run")
   }
 
@@ -45,21 +45,21 @@ import Testing
     let tool = try start(run)
     truncate(training.model, 4096)
     try expect(tool.finish(), training.model, "made shorter while it was in use")
-    #expect(TrainingCase.leftovers(run).isEmpty)
+    #expect(TinyTraining.leftovers(run).isEmpty)
   }
 
   @Test func aSourceThatIsTruncatedWhileItIsConverted() throws {
     let big = try BigModel(training.folder)
     let out = training.folder.file("out")
     let tool = try RunningTool("imprint-tools", ["convert", big.folder, out, "--level", "high"])
-    tool.wait { !TrainingCase.leftovers(training.folder.path).isEmpty }
+    tool.wait { !TinyTraining.leftovers(training.folder.path).isEmpty }
     truncate(big.folder + "/model.safetensors", 4096)
     let result = tool.finish()
     // A slow test may come too late, when the source has been read.
     if result.status == 0 { return }
     try expect(result, "model.safetensors", "made shorter", checkpoint: false)
     #expect(!FileManager.default.fileExists(atPath: out))
-    #expect(TrainingCase.leftovers(training.folder.path).isEmpty)
+    #expect(TinyTraining.leftovers(training.folder.path).isEmpty)
   }
 
   @Test func aRunFolderThatVanishes() throws {
@@ -107,7 +107,7 @@ import Testing
     #expect(try training.train(whole, steps: steps, "--quiet").status == 0)
     let tool = try RunningTool(
       "imprint", training.arguments(run, steps: steps, ["--quiet", "--save-every", "1"]))
-    tool.wait { TrainingCase.steps(run) >= 2 }
+    tool.wait { TinyTraining.steps(run) >= 2 }
     tool.send(SIGSTOP)
     let junk = disk + "/junk"
     let full = try Tool.run(
@@ -119,7 +119,7 @@ import Testing
     #expect(result.errors.contains("cannot be written: No space left on device"))
     #expect(result.errors.split(separator: "\n").count == 1)
     #expect(try RunFolder(path: run).latestCheckpoint() != nil)
-    #expect(TrainingCase.leftovers(run).isEmpty)
+    #expect(TinyTraining.leftovers(run).isEmpty)
     // What is not written yet does not replace what is.
     let old = try Tool.run("imprint-tools", "convert", TinyModel.folder, disk + "/model")
     #expect(old.status == 1 && old.errors.contains("No space left on device"))
@@ -127,8 +127,8 @@ import Testing
     unlink(junk)
     let resumed = try Tool.run("imprint", training.arguments(run, steps: steps, ["--resume"]))
     #expect(resumed.status == 0, "\(resumed.errors)")
-    #expect(try TrainingCase.adapter(run) == TrainingCase.adapter(whole))
-    #expect(TrainingCase.steps(run) == steps)
+    #expect(try TinyTraining.adapter(run) == TinyTraining.adapter(whole))
+    #expect(TinyTraining.steps(run) == steps)
   }
 
   @Test(.enabled(if: canMount, "file systems cannot be mounted here"))

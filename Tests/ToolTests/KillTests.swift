@@ -13,9 +13,9 @@ import Testing
   static let kills =
     ProcessInfo.processInfo.environment["IMPRINT_KILLS"].flatMap { Int($0) } ?? 24
 
-  let training: TrainingCase
+  let training: TinyTraining
 
-  init() throws { training = try TrainingCase() }
+  init() throws { training = try TinyTraining() }
 
   /// Runs a tool and kills it after `delay` seconds. Returns whether it was still running.
   private func kill(_ name: String, _ arguments: [String], after delay: Double) throws -> Bool {
@@ -47,7 +47,7 @@ import Testing
     let whole = training.folder.file("whole")
     let arguments = { (run: String) in training.arguments(run, steps: steps, options) }
     let duration = try seconds { try Tool.run("imprint", arguments(whole)) }
-    let expected = try TrainingCase.adapter(whole)
+    let expected = try TinyTraining.adapter(whole)
     let metrics = try losses(whole)
     var random = SplitMix64(seed: 3)
     var (killed, completed, round) = (0, 0, 0)
@@ -70,9 +70,9 @@ import Testing
       }
       #expect(result.status == 0, "\(result.errors)")
       completed += 1
-      #expect(try TrainingCase.adapter(run) == expected, "run \(completed)")
+      #expect(try TinyTraining.adapter(run) == expected, "run \(completed)")
       #expect(try losses(run) == metrics)
-      #expect(TrainingCase.leftovers(run).isEmpty)
+      #expect(TinyTraining.leftovers(run).isEmpty)
       #expect(folder.checkpointSteps == [60, 57])
       // What the teacher said is decoded anew, and that may be killed too.
       for name in training.folder.names where name.contains(".teacher-") {
@@ -123,11 +123,11 @@ import Testing
       if try kill(tool, arguments, after: random.uniform() * duration) { killed += 1 }
       let found = try Data(contentsOf: URL(filePath: out))
       #expect(found == old || found == new)
-      #expect(TrainingCase.leftovers(folder).count <= 3)
+      #expect(TinyTraining.leftovers(folder).count <= 3)
     }
     #expect(killed == Self.kills)
     #expect(try Tool.run(tool, arguments).status == 0)
-    #expect(TrainingCase.leftovers(folder).isEmpty)
+    #expect(TinyTraining.leftovers(folder).isEmpty)
     #expect(try Data(contentsOf: URL(filePath: out)) == new)
   }
 }

@@ -8,18 +8,18 @@ import Testing
 #endif
 
 @Suite(.serialized) struct SignalTests {
-  let training: TrainingCase
+  let training: TinyTraining
   let run: String
 
   init() throws {
-    training = try TrainingCase()
+    training = try TinyTraining()
     run = training.folder.file("run")
   }
 
   private func start(steps: Int = 1_000_000, _ more: String...) throws -> RunningTool {
     let tool = try RunningTool(
       "imprint", training.arguments(run, steps: steps, ["--quiet"] + more))
-    tool.wait { TrainingCase.steps(run) >= 3 }
+    tool.wait { TinyTraining.steps(run) >= 3 }
     return tool
   }
 
@@ -35,8 +35,8 @@ import Testing
     #expect(result.status == status)
     #expect(
       result.errors == "imprint: \(name): checkpoint of step \(step) written, --resume goes on\n")
-    #expect(step == TrainingCase.steps(run) && step >= 3)
-    #expect(TrainingCase.leftovers(run).isEmpty)
+    #expect(step == TinyTraining.steps(run) && step >= 3)
+    #expect(TinyTraining.leftovers(run).isEmpty)
     #expect(try folder.latestCheckpoint()?.count("step") == step)
   }
 
@@ -49,7 +49,7 @@ import Testing
     let result = tool.finish()
     // Both are there when the process goes on; whichever is taken first, the other one ends it.
     #expect([130, 143].contains(result.status) && result.errors.isEmpty)
-    #expect(TrainingCase.leftovers(run).isEmpty)
+    #expect(TinyTraining.leftovers(run).isEmpty)
   }
 
   /// Whoever starts a command with SIGINT ignored does not want it stopped by one.
@@ -60,10 +60,10 @@ import Testing
         "-c", "trap '' INT; exec \"$@\"", "bash",
         Tool.find("imprint").path(percentEncoded: false),
       ] + training.arguments(run, steps: 1_000_000, ["--quiet"]))
-    tool.wait { TrainingCase.steps(run) >= 3 }
+    tool.wait { TinyTraining.steps(run) >= 3 }
     tool.send(SIGINT)
-    let seen = TrainingCase.steps(run)
-    tool.wait { TrainingCase.steps(run) >= seen + 3 }
+    let seen = TinyTraining.steps(run)
+    tool.wait { TinyTraining.steps(run) >= seen + 3 }
     tool.send(SIGTERM)
     #expect(tool.finish().status == 143)
   }
@@ -79,8 +79,8 @@ import Testing
     _ = first.finish()
     let third = try RunningTool(
       "imprint", training.arguments(run, steps: 1_000_000, ["--resume", "--quiet"]))
-    let seen = TrainingCase.steps(run)
-    third.wait { TrainingCase.steps(run) > seen + 3 }
+    let seen = TinyTraining.steps(run)
+    third.wait { TinyTraining.steps(run) > seen + 3 }
     third.send(SIGTERM)
     #expect(third.finish().status == 143)
   }
@@ -98,19 +98,19 @@ import Testing
         try training.folder.write(old, "out")
         tool = try RunningTool(
           "imprint-tools", ["convert", big.folder, out, "--level", "high", "--no-verify"])
-        tool.wait { !TrainingCase.leftovers(training.folder.path).isEmpty }
+        tool.wait { !TinyTraining.leftovers(training.folder.path).isEmpty }
       default:
         tool = try RunningTool(
           "imprint",
           [
             "data", "character-description", "--train", "900000", "--test", "10", "--out", out,
           ])
-        tool.wait { !TrainingCase.leftovers(out).isEmpty }
+        tool.wait { !TinyTraining.leftovers(out).isEmpty }
       }
       usleep(UInt32(1000 * round))
       tool.send(SIGINT)
       let result = tool.finish()
-      #expect(TrainingCase.leftovers(training.folder.path).isEmpty)
+      #expect(TinyTraining.leftovers(training.folder.path).isEmpty)
       guard result.status != 0 else { continue }
       stopped += 1
       #expect(result.status == 130)
@@ -118,7 +118,7 @@ import Testing
       if command == "convert" {
         #expect([UInt8](try Data(contentsOf: URL(filePath: out))) == old)
       } else {
-        #expect(TrainingCase.leftovers(out).isEmpty)
+        #expect(TinyTraining.leftovers(out).isEmpty)
       }
     }
     #expect(stopped > 0)

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// A tiny model, some tasks and runs of `imprint train` on them.
-struct TrainingCase {
+struct TinyTraining {
   let folder: TemporaryFolder
   let model: String
   let data: String
