@@ -15,6 +15,9 @@ struct ModulePattern {
   init(_ key: String) throws(AdapterPatternError) {
     self.key = key
     guard !key.isEmpty else { throw AdapterPatternError("an empty key names no module") }
+    guard key.utf8.count <= 1024 else {
+      throw AdapterPatternError("a key of \(key.utf8.count) bytes: at most 1024 are taken")
+    }
     guard key.utf8.contains(where: Self.operators.contains) else {
       expression = nil
       return

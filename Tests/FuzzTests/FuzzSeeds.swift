@@ -74,7 +74,7 @@ struct FuzzSeeds {
     try seed(.block, "good-stored", [0, 0, 0, 0, 1, 2, 3, 4])
     try seed(
       .block, "planes", [2, 1, 7, 2, 0x7f, 0x1f, 0, 1, 0, 0x50, 0, 0, 0, 0, 0] + .init(0..<16))
-    try seed(.block, "lz4", [5, 1, 0, 1, 0x1f, 0, 1, 0, 0x0f, 0x50, 0, 0, 0, 0, 0])
+    try seed(.block, "good-lz4", [5, 1, 0, 1, 0x1f, 0, 1, 0, 0x0f, 0x50, 0, 0, 0, 0, 0])
     try seed(.block, "unknown-coding", [0, 0, 0, 9, 1])
   }
 

@@ -94,7 +94,7 @@ import Weights
 
   /// Without clipping, a gradient whose square is no f32 would stay in the second moment for ever.
   @Test func aGradientThatIsTooLarge() throws {
-    let trainer = try trainer(innerRate: 1e12, poisoned: nil, maxGradNorm: nil)
+    let trainer = try trainer(promptWeight: 1e25, poisoned: nil, maxGradNorm: nil)
     trainer.maxSkippedSteps = 3
     #expect(throws: WeightError.self) { for _ in 0..<40 { _ = try trainer.advance() } }
     #expect(trainer.state.allSatisfy { $0.values.elements.allSatisfy(\.isFinite) })
