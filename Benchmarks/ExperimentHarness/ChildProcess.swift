@@ -18,6 +18,7 @@ enum Interruption {
 
   /// From now on SIGINT and SIGTERM end the child, and the harness after it.
   static func watch() {
+    follow(0)
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         Interruption.signalNumber.store(number, ordering: .relaxed)

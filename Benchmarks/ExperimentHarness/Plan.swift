@@ -63,10 +63,7 @@ public struct Plan: Sendable {
     }
     if let seeds = selection.seeds { experiment.seeds = seeds }
     try Self.keep(selection.variants, of: &experiment.variants, "--variants", \.name)
-    let evaluated = experiment.data.filter { $0.test != nil }.map(\.name)
-    for name in selection.data ?? [] where !evaluated.contains(name) {
-      throw ExperimentError("--data: '\(name)' is none of \(evaluated.joined(separator: ", "))")
-    }
+    if let chosen = selection.data { try experiment.keep(data: chosen) }
     guard let model = selection.model ?? experiment.model else {
       throw ExperimentError("--model: the experiment names none")
     }
@@ -79,7 +76,6 @@ public struct Plan: Sendable {
     settings["output"] = output
     settings["here"] = here
     for data in experiment.data where data.test != nil {
-      if selection.data?.contains(data.name) == false { continue }
       for variant in experiment.variants where variant.on?.contains(data.name) != false {
         try addResults(variant, data)
       }
@@ -284,5 +280,34 @@ public struct Plan: Sendable {
       throw ExperimentError("data '\(name)' is unknown")
     }
     return set
+  }
+}
+
+extension Experiment {
+  /// Keeps the data sets `chosen`, what joins some of them, and the variants that need no others.
+  fileprivate mutating func keep(data chosen: [String]) throws {
+    let evaluated = data.filter { $0.test != nil }.map(\.name)
+    for name in chosen where !evaluated.contains(name) {
+      throw ExperimentError("--data: '\(name)' is none of \(evaluated.joined(separator: ", "))")
+    }
+    data = data.compactMap { set in
+      var set = set
+      let wasJoined = !set.joins.isEmpty
+      set.joins.removeAll { !chosen.contains($0) }
+      return wasJoined ? (set.joins.isEmpty ? nil : set) : chosen.contains(set.name) ? set : nil
+    }
+    let left = Set(data.map(\.name))
+    func needs(_ stage: String?) -> [String] {
+      guard let stage = stages.first(where: { $0.name == stage }) else { return [] }
+      return [stage.data, stage.fromData].compactMap(\.self) + needs(stage.from)
+    }
+    variants = variants.compactMap { variant in
+      guard
+        ([variant.stageData].compactMap(\.self) + needs(variant.stage)).allSatisfy(left.contains)
+      else { return nil }
+      var variant = variant
+      variant.on = variant.on.map { $0.filter(left.contains) }
+      return variant.on?.isEmpty == true ? nil : variant
+    }
   }
 }

@@ -180,7 +180,7 @@ public final class Runner {
     let earlier = folder.stepSeconds
     var most: Int?
     for words in part.commands {
-      let words = try resumed(words, part, folder)
+      let words = resumed(words, part, folder)
       say("    $ \(shown(words))")
       if words[0] == "cat" {
         try join(words)
@@ -214,12 +214,10 @@ public final class Runner {
     say("    done in \(Estimates.duration(seconds))\(memory); \(outlook())")
   }
 
-  /// A training command that goes on where its run was; a run without a checkpoint starts again.
-  private func resumed(_ words: [String], _ part: Part, _ folder: PartFolder) throws -> [String] {
+  /// A training command that goes on where its run was, or starts where there is no checkpoint yet.
+  private func resumed(_ words: [String], _ part: Part, _ folder: PartFolder) -> [String] {
     guard part.kind == .train || part.kind == .finetune, folder.run.exists else { return words }
-    if !folder.run.checkpointSteps.isEmpty { return words + ["--resume"] }
-    try FileManager.default.removeItem(atPath: folder.run.path)
-    return words
+    return words + ["--resume"]
   }
 
   /// `cat A B > C`, in one piece or not at all.

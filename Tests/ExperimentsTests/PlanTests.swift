@@ -134,6 +134,21 @@ import Testing
     #expect(commands(own, "words/base/two")[0][3] == "n")
   }
 
+  /// What was trained on a data set that is not chosen is left out, and joins shrink.
+  @Test func chosenDataIsAllThereIs() throws {
+    let plan = try plan(.init(data: ["one"], seeds: [1]))
+    #expect(
+      plan.parts.map(\.id).filter { $0.hasPrefix("words") } == [
+        "words/base/one", "words/gold/one/seed-1",
+      ])
+    let text = Self.experiment.replacing("from-data: two, ", with: "")
+    let joined = try self.plan(text, .init(data: ["one"], seeds: [1]))
+    #expect(
+      commands(joined, "data/joint") == [
+        ["cat", "out/data/one/train.jsonl", ">", "out/data/joint/train.jsonl"]
+      ])
+  }
+
   private func plan(_ selection: Plan.Selection) throws -> Plan {
     try plan(Self.experiment, smoke: false, selection)
   }

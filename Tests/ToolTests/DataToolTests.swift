@@ -23,7 +23,8 @@ import Text
     #expect(
       manifest
         == DatasetManifest(
-          dataset: "character-description", seed: 5, options: ["query-form": "question", "traits": "15"],
+          dataset: "character-description", seed: 5,
+          options: ["query-form": "question", "traits": "15"],
           tasks: ["train.jsonl": 20]))
   }
 
