@@ -69,7 +69,7 @@ struct PartFolder: Sendable {
   func finish(_ done: Done) throws { try write(done, to: donePath) }
 
   private func write(_ value: some Encodable, to path: String) throws {
-    try JSONFile.write(value, to: path)
+    try WholeFile.write(json: value, to: path)
   }
 
   /// Seconds of each step that a training run has recorded.
@@ -98,15 +98,16 @@ struct PartFolder: Sendable {
   }
 }
 
-/// JSON as files of this project have it.
-enum JSONFile {
-  static func write(_ value: some Encodable, to path: String) throws {
+/// Files that appear whole or not at all.
+enum WholeFile {
+  /// Writes `value` as JSON, keys sorted.
+  static func write(json value: some Encodable, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try write([UInt8](try encoder.encode(value)) + [0x0a], to: path)
+    try write(bytes: Array(try encoder.encode(value)) + [0x0a], to: path)
   }
 
-  static func write(_ bytes: [UInt8], to path: String) throws {
+  static func write(bytes: [UInt8], to path: String) throws {
     let file = try AtomicFile(path: path)
     try file.append(bytes)
     try file.commit()

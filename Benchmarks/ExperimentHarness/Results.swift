@@ -154,10 +154,10 @@ struct Results {
   func write() throws {
     let folder = plan.results
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try JSONFile.write(document, to: folder + "/results.json")
-    try JSONFile.write(Array(markdown.utf8), to: folder + "/results.md")
+    try WholeFile.write(json: document, to: folder + "/results.json")
+    try WholeFile.write(bytes: Array(markdown.utf8), to: folder + "/results.md")
     if let picture = chart?.svg {
-      try JSONFile.write(Array(picture.utf8), to: folder + "/results.svg")
+      try WholeFile.write(bytes: Array(picture.utf8), to: folder + "/results.svg")
     }
   }
 

@@ -233,7 +233,7 @@ public final class Runner {
       bytes += data
       if bytes.last != 0x0a { bytes.append(0x0a) }
     }
-    try JSONFile.write(bytes, to: words[words.count - 1])
+    try WholeFile.write(bytes: bytes, to: words[words.count - 1])
   }
 
   private func lockOutput() throws -> Int32 {
