@@ -77,7 +77,7 @@ struct Estimates: Sendable {
 
   /// For people: `about 12 min (from …)`, or that nothing is known.
   static func text(_ guess: Guess?) -> String {
-    guard let guess else { return "unknown: nothing like it has been measured here" }
+    guard let guess else { return "unknown (nothing like it has been measured here yet)" }
     return "about \(duration(guess.seconds)) (\(guess.basis))"
   }
 

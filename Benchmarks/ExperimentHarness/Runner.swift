@@ -72,9 +72,11 @@ public final class Runner {
     switch state(part) {
     case .done(let done): return "done in \(Estimates.duration(done.seconds))"
     case .begun:
-      return "begun; \(Estimates.text(estimates.guess(part, folder(part))))"
-    case .changed: return "made by another command: see below"
-    case .new: return Estimates.text(estimates.guess(part, folder(part)))
+      return "begun; time left: \(Estimates.text(estimates.guess(part, folder(part))))"
+    case .changed:
+      return
+        "made by another command or from other parts: remove \(folder(part).path) to make it again"
+    case .new: return "expected time: " + Estimates.text(estimates.guess(part, folder(part)))
     }
   }
 
@@ -97,7 +99,7 @@ public final class Runner {
       }
     }
     if known + unknown == 0 { return "nothing is left to do" }
-    var text = "left: \(known + unknown) parts"
+    var text = "left: \(known + unknown) \(known + unknown == 1 ? "part" : "parts")"
     if known > 0 { text += ", \(known) of them about \(Estimates.duration(seconds))" }
     if unknown > 0 { text += known > 0 ? ", \(unknown) unknown" : ", how long is unknown yet" }
     return text
@@ -174,7 +176,7 @@ public final class Runner {
       throw ExperimentError(
         "was made by another command or from other parts: remove \(folder.path) to make it again")
     }
-    say("    expected: \(Estimates.text(estimates.guess(part, folder)))")
+    say("    expected time: \(Estimates.text(estimates.guess(part, folder)))")
     try folder.begin(recipe: recipe)
     let start = ContinuousClock.now
     let earlier = folder.stepSeconds

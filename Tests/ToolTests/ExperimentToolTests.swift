@@ -75,7 +75,8 @@ import Weights
   @Test func theSmokeExperiment() throws {
     let plan = try run("--dry-run")
     #expect(plan.status == 0, "\(plan.errors)")
-    #expect(plan.output.contains("unknown: nothing like it has been measured here"))
+    #expect(
+      plan.output.contains("expected time: unknown (nothing like it has been measured here yet)"))
     #expect(plan.output.contains("imprint train --model "))
     #expect(!FileManager.default.fileExists(atPath: output))
 
@@ -84,7 +85,8 @@ import Weights
     #expect(first.status == 1, "\(first.errors)")
     #expect(first.output.contains("FAILED  stages/broken/reversal/seed-1: exit code 64"))
     #expect(first.output.contains("left out  smoke/broken/reversal/seed-2"))
-    #expect(first.errors.contains("expected: about"), "later parts are estimated from earlier ones")
+    #expect(
+      first.errors.contains("expected time: about"), "later parts are estimated from earlier ones")
     let table = try text("smoke/results.md")
     #expect(table.contains("| gold-trained |") && table.contains("| 100 % |"))
     #expect(table.contains("`stages/broken/reversal/seed-1`: exit code 64"))
