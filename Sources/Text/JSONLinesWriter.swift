@@ -23,7 +23,7 @@ public final class JSONLinesWriter {
     do throws(FileError) {
       file = try AtomicFile(path: path)
     } catch {
-      throw Self.failure(path)
+      throw Self.failure(error)
     }
   }
 
@@ -45,7 +45,7 @@ public final class JSONLinesWriter {
     do throws(FileError) {
       try file.commit()
     } catch {
-      throw Self.failure(path)
+      throw Self.failure(error)
     }
   }
 
@@ -53,12 +53,12 @@ public final class JSONLinesWriter {
     do throws(FileError) {
       try file.append(pending)
     } catch {
-      throw Self.failure(path)
+      throw Self.failure(error)
     }
     pending.removeAll(keepingCapacity: true)
   }
 
-  private static func failure(_ path: String) -> JSONLines.Failure {
-    JSONLines.Failure(path: path, line: 0, "cannot be written")
+  private static func failure(_ error: FileError) -> JSONLines.Failure {
+    JSONLines.Failure(path: error.path, line: 0, error.problem)
   }
 }
