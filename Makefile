@@ -51,9 +51,11 @@ test: deps ## Build and run the tests
 	@swift test -c release --skip-build
 
 KILLS ?= 400
-torture: deps ## Kill, interrupt and starve the tools KILLS times
+SOAK ?= 20000
+torture: deps ## Kill the tools KILLS times, interrupt and starve them, train for SOAK steps
 	@swift build -c release --build-tests
-	@IMPRINT_KILLS=$(KILLS) swift test -c release --skip-build --filter 'KillTests|SignalTests|FaultTests|FuzzReplayTests'
+	@IMPRINT_KILLS=$(KILLS) IMPRINT_SOAK=$(SOAK) swift test -c release --skip-build \
+	  --filter 'KillTests|SignalTests|FaultTests|FuzzReplayTests|SoakTests'
 
 FUZZ_SECONDS ?= 60
 fuzz: deps ## Fuzz every reader for FUZZ_SECONDS, guided by coverage

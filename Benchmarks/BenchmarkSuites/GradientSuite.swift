@@ -29,11 +29,14 @@ public struct GradientSuite {
   public var configuration: MetaConfiguration
   /// Blocks that keep their activations; nil for all.
   public var keep: Int?
+  /// Threads that work; nil for as many as the machine has cores.
+  public var threads: Int?
 
   /// A suite of `configuration`.
-  public init(configuration: MetaConfiguration, keep: Int? = nil) {
+  public init(configuration: MetaConfiguration, keep: Int? = nil, threads: Int? = nil) {
     self.configuration = configuration
     self.keep = keep
+    self.threads = threads
   }
 
   /// Computes the mean meta-gradient of `tasks` into `gradient`, and each task's losses.
@@ -49,7 +52,7 @@ public struct GradientSuite {
       limits: MetaLimits(covering: groups, together: 1, prompts: true, logitRows: 64),
       policy: keep.map { KeepPolicy(activations: $0, deltas: $0, tangents: $0) }
         ?? .all(layers: layers),
-      workers: Workers(), arena: arena)
+      workers: threads.map { Workers(count: $0) } ?? Workers(), arena: arena)
     var losses: [Losses] = []
     for group in groups {
       let result = try meta.accumulate([group], weight: 1 / Double(groups.count), into: gradient)[0]

@@ -56,6 +56,9 @@ struct Gradient: ParsableCommand {
   @Option(help: "Blocks that keep their activations (default: all).")
   var keep: Int?
 
+  @Option(help: "Threads (default: the machine's).")
+  var threads: Int?
+
   @Option(help: "The gradient, a safetensors file.")
   var out: String
 
@@ -65,6 +68,9 @@ struct Gradient: ParsableCommand {
   func validate() throws {
     if outer == .full { throw ValidationError("--outer full has no adapter gradient to write.") }
     if innerLr <= 0 { throw ValidationError("--inner-lr must be positive.") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be 1 to 1024.")
+    }
   }
 
   func run() throws {
@@ -84,7 +90,7 @@ struct Gradient: ParsableCommand {
         configuration: MetaConfiguration(
           inner: inner, innerParameters: innerParameters, innerLearningRate: innerLr,
           order: firstOrder ? .first : .second, target: target, factorStorage: factorStorage),
-        keep: keep)
+        keep: keep, threads: threads)
       let losses = try suite.run(
         weights: weights, adapter: parameters, tasks: tasks, gradient: gradient)
       try AdapterFile.write(gradient, to: out, naming: .short)

@@ -6,7 +6,8 @@ struct ImprintBench: AsyncParsableCommand {
     commandName: "imprint-bench",
     abstract: "Measure the codec, the step and its memory, and run experiments.",
     subcommands: [
-      Codec.self, RunExperiment.self, Gradient.self, GradientServer.self, MemoryRank.self,
+      Codec.self, Drift.self, RunExperiment.self, Gradient.self, GradientServer.self,
+      MemoryRank.self,
       MemoryCase.self, Step.self,
     ])
 }

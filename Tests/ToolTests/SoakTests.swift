@@ -1,0 +1,67 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Many steps of one process: `IMPRINT_SOAK` of them, 300 where it is not set.
+@Suite struct SoakTests {
+  static let steps = ProcessInfo.processInfo.environment["IMPRINT_SOAK"].flatMap { Int($0) }
+
+  private struct Sample {
+    var step: Int
+    var anonymous: Int
+    var files: Int
+    var seconds: Double
+  }
+
+  /// Memory and open files are as they were after the first tenth of the run, to the page; so is the
+  /// time of a step in a long run, where a noisy machine's share is allowed for.
+  @Test func nothingGrows() throws {
+    let training = try TinyTraining()
+    let run = training.folder.file("run")
+    let steps = Self.steps ?? 300
+    let tool = try RunningTool(
+      "imprint",
+      training.arguments(
+        run, steps: steps, ["--quiet", "--save-every", "50", "--prompt-weight", "0.3"]))
+    let process = "/proc/\(tool.process.processIdentifier)"
+    var samples: [Sample] = []
+    let start = ContinuousClock.now
+    while tool.process.isRunning {
+      usleep(Self.steps == nil ? 5000 : 200_000)
+      guard let status = try? String(contentsOfFile: process + "/status", encoding: .utf8),
+        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
+        let kibibytes = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) }),
+        let files = try? FileManager.default.contentsOfDirectory(atPath: process + "/fd").count
+      else { continue }
+      let elapsed = (ContinuousClock.now - start) / .seconds(1)
+      samples.append(
+        Sample(
+          step: TinyTraining.steps(run), anonymous: kibibytes << 10, files: files, seconds: elapsed)
+      )
+    }
+    let result = tool.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(TinyTraining.steps(run) == steps)
+
+    let settled = samples.filter { $0.step > steps / 10 && $0.step < steps }
+    let (early, late) = (settled.prefix(settled.count / 2), settled.suffix(settled.count / 2))
+    try #require(!early.isEmpty && !late.isEmpty, "the run was too short to be sampled")
+    let peak = { (part: ArraySlice<Sample>) in part.map(\.anonymous).max() ?? 0 }
+    // A checkpoint's buffers come and go: half a mebibyte is less than a leak of 64 bytes a step of a
+    // run of 10,000.
+    #expect(peak(late) <= peak(early) + (512 << 10), "\(peak(early)) → \(peak(late)) bytes")
+    let files = { (part: ArraySlice<Sample>) in part.map(\.files).max() ?? 0 }
+    #expect(files(late) <= files(early))
+    guard Self.steps != nil else { return }
+    let rate = { (part: ArraySlice<Sample>) -> Double in
+      guard let first = part.first, let last = part.last else { return 0 }
+      return Double(last.step - first.step) / (last.seconds - first.seconds)
+    }
+    #expect(rate(late) > 0.7 * rate(early))
+    print(
+      """
+      soak: \(steps) steps; RssAnon at most \(peak(early) >> 10) KiB, then \(peak(late) >> 10) KiB; \
+      \(files(early)) open files, then \(files(late)); \(Int(rate(early))) steps/s, then \(Int(rate(late)))
+      """)
+  }
+}
