@@ -67,7 +67,7 @@ struct Drift: ParsableCommand {
       let named = kernels?.split(separator: ",").map { String($0) } ?? []
       var rows: [Row] = []
       var reference: [Float] = []
-      if !json { print("threads  kernel      same bits twice  relative L2 from the first") }
+      if !json { say("threads  kernel      same bits twice  relative L2 from the first") }
       for kernel in [nil] + named.map({ Optional($0) }) {
         for count in counts.compactMap({ $0 }) {
           let first = try gradient(threads: count, kernel: kernel, out: out)
