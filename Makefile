@@ -21,10 +21,14 @@ PEERS_FLAGS ?=
 # brief: LoRA and full inner at rank 8, context 128; all: every case of the documentation.
 PEERS ?= brief
 
-.PHONY: help deps build model demo test torture fuzz sanitize lint bench plots peers big smoke clean
+COMPLETIONS ?= $(HOME)/.local/share
+TOOLS := imprint imprint-tools imprint-bench
+
+.PHONY: help deps build model demo test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
+  completions clean
 
 help: ## Show the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 deps: ## Install the Debian packages that are missing
 	@Tools/scripts/install-dependencies
@@ -64,6 +68,12 @@ fuzz: deps ## Fuzz every reader for FUZZ_SECONDS, guided by coverage
 sanitize: deps ## Run the tests under the address, undefined and thread sanitizers
 	@Tools/scripts/sanitize
 
+tensorboard-check: ## Read an event file with TensorBoard's own reader, in a venv of its own
+	@test -x .venv-tensorboard/bin/python || python3 -m venv .venv-tensorboard
+	@.venv-tensorboard/bin/pip install -q -r Tests/tensorboard-requirements.txt
+	@swift build -c release --build-tests
+	@swift test -c release --skip-build --filter TensorBoardTests
+
 lint: ## Check the format of the sources
 	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests
 
@@ -89,6 +99,15 @@ smoke: build model ## Run every experiment small (SMOKE: flags, such as --set sq
 	@for name in figure-2 table-1 table-2 table-3 tables-4-5; do \
 	  $(BIN)/imprint-bench experiment Benchmarks/experiments/$$name.yaml --model $(MODEL) \
 	    --output $(CACHE)/smoke --smoke --quiet $(SMOKE) || exit 1; done
+
+completions: build ## Install shell completion for bash, zsh and fish under COMPLETIONS
+	@d="$(COMPLETIONS)"; \
+	mkdir -p "$$d/bash-completion/completions" "$$d/zsh/site-functions" "$$d/fish/vendor_completions.d"; \
+	for t in $(TOOLS); do \
+	  $(BIN)/$$t --generate-completion-script bash > "$$d/bash-completion/completions/$$t" && \
+	  $(BIN)/$$t --generate-completion-script zsh > "$$d/zsh/site-functions/_$$t" && \
+	  $(BIN)/$$t --generate-completion-script fish > "$$d/fish/vendor_completions.d/$$t.fish" || exit 1; \
+	done; echo "$$d: completions of $(TOOLS) for bash, zsh and fish"
 
 clean: ## Remove what was built (the model stays in the cache)
 	@rm -rf .build

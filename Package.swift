@@ -82,13 +82,19 @@ let package = Package(
       "MetaLearning",
       ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama", "CCodec"]),
 
-    // Level 6: flags to parameters.
+    // Level 6: what people see of a run.
+    library("Watching", ["MetaLearning", "Storage", "CCodec"]),
+
+    // Level 7: flags to parameters.
     executable(
       "imprint", path: "Sources/imprint",
-      ["MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights"]),
+      [
+        "Watching", "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text",
+        "Weights",
+      ]),
     executable(
       "imprint-tools", path: "Tools/imprint-tools",
-      ["Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning"]),
+      ["Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning", "Watching"]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
       [
@@ -136,6 +142,7 @@ let package = Package(
       "MetaLearningTests",
       ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
     test("ExperimentsTests", ["Experiments"]),
+    test("WatchingTests", ["Watching", "MetaLearning", "Storage", "CCodec"]),
     test(
       "ToolTests",
       [

@@ -9,6 +9,8 @@ struct Data: ParsableCommand {
     discussion: """
       Tasks are JSON Lines: {"context": …, "query": …, "response": …}. The same input and options \
       give the same files, byte for byte.
+
+      Example: imprint data character-description --train 5000 --test 500 --out data
       """,
     subcommands: [
       CharacterDescriptionData.self, ReversalCurseData.self, SQuADData.self, WikiTextData.self,

@@ -5,6 +5,7 @@ import LoRA
 import MetaLearning
 import Storage
 import Text
+import Watching
 import Weights
 
 struct Evaluate: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Storage
+import Watching
 
 /// An error of the command line's own, as one line.
 struct Problem: Error, CustomStringConvertible {
@@ -30,6 +31,7 @@ func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) thr
   } catch let error as ValidationError {
     throw error
   } catch {
+    ProgressLine.endOpenLine()
     let isNoticed = Interruption.isCause(of: error)
     note("imprint: \(isNoticed ? Interruption.line : oneLine("\(error)"))\n")
     throw ExitCode(isNoticed || error is Interrupted ? Interruption.exitCode : 1)
@@ -43,30 +45,6 @@ func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
 
 /// Writes to standard error.
 func note(_ text: String) { FileHandle.standardError.write(Foundation.Data(text.utf8)) }
-
-/// A line that is written over on a terminal, and a plain line now and then elsewhere.
-struct ProgressLine {
-  private let quiet: Bool
-  private let isTerminal = isatty(2) == 1
-  private var last = ContinuousClock.now - .seconds(60)
-
-  init(quiet: Bool) { self.quiet = quiet }
-
-  /// Shows `text`; away from a terminal at most every ten seconds, or where it `matters`.
-  mutating func show(_ text: @autoclosure () -> String, matters: Bool = false) {
-    if quiet { return }
-    let now = ContinuousClock.now
-    if isTerminal {
-      note("\r\u{1b}[K" + text())
-    } else if matters || now - last > .seconds(10) {
-      note(text() + "\n")
-      last = now
-    }
-  }
-
-  /// Ends the line.
-  func finish() { if !quiet && isTerminal { note("\n") } }
-}
 
 func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
 

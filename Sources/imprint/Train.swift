@@ -5,6 +5,7 @@ import LoRA
 import MetaLearning
 import Operations
 import Text
+import Watching
 import Weights
 
 struct Train: ParsableCommand {

@@ -80,6 +80,9 @@ struct TrainingOptions: ParsableArguments {
   @Flag(help: "Go on from the run folder's last checkpoint, or start where there is none yet.")
   var resume = false
 
+  @Flag(help: "Write the metrics for TensorBoard, too; a resumed run goes on doing so.")
+  var tensorboard = false
+
   @Flag(help: "Print the memory plan and stop.")
   var dryRun = false
 

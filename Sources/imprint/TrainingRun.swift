@@ -5,6 +5,7 @@ import MetaLearning
 import Operations
 import Optimizers
 import Storage
+import Watching
 import Weights
 
 /// A run from its plan to its adapter: what `train` and `finetune` do alike.
@@ -129,10 +130,13 @@ struct TrainingRun {
     let total = training.schedule.totalSteps
     let start = ContinuousClock.now
     let first = trainer.step
+    let events = try EventFile.open(
+      run: folder.path, wanted: options.tensorboard, after: first)
     let unit = data == nil ? "texts" : "tasks"
     while trainer.step < total {
       let metrics = try trainer.advance()
       try folder.append(metrics)
+      try events?.append(metrics)
       let elapsed = (ContinuousClock.now - start).seconds
       let done = trainer.step - first
       let items = Double(done * training.batchSize * training.contextsPerUpdate)
@@ -140,10 +144,11 @@ struct TrainingRun {
       let skipped = metrics.skippedSteps == 0 ? "" : "  \(metrics.skippedSteps) skipped"
       line.show(
         String(
-          format: "step %d/%d  loss %.4f%@  grad %.3f  lr %.2g  %.2f %@/s  %@ left  RssAnon %@%@",
-          metrics.step, total, metrics.outerLoss, parts(of: metrics), metrics.gradientNorm,
-          metrics.learningRate, items / elapsed, unit, clock(left),
-          mebibytes(metrics.anonymousBytes), skipped),
+          format:
+            "step %d/%d  %@ left  loss %.4f%@  %.2f %@/s  RssAnon %@  grad %.3f  lr %.2g%@",
+          metrics.step, total, clock(left), metrics.outerLoss, parts(of: metrics),
+          items / elapsed, unit, mebibytes(metrics.anonymousBytes), metrics.gradientNorm,
+          metrics.learningRate, skipped),
         matters: metrics.step == total)
       if trainer.step % options.saveEvery == 0 || trainer.step == total { try save() }
     }

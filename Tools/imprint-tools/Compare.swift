@@ -14,6 +14,13 @@ struct Compare: ParsableCommand {
   @Flag(help: "Print a Markdown table.")
   var markdown = false
 
+  @Flag(help: "Print the reports as one JSON object by name.")
+  var json = false
+
+  func validate() throws {
+    if json, markdown { throw ValidationError("--json and --markdown exclude each other.") }
+  }
+
   func run() throws {
     try reportingErrors {
       let rows = try reports.map { path -> (name: String, report: EvaluationReport) in
@@ -26,6 +33,10 @@ struct Compare: ParsableCommand {
         } catch is DecodingError {
           throw WeightError(path: path, "is not a report of imprint evaluate")
         }
+      }
+      if json {
+        try printJSON(Dictionary(rows.map { ($0.name, $0.report) }) { $1 })
+        return
       }
       let table = ComparisonTable.table(rows)
       print(markdown ? table.markdown : table.text)

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Conversion
+import Watching
 public import Weights
 
 struct Convert: ParsableCommand {
@@ -25,6 +26,9 @@ struct Convert: ParsableCommand {
   @Flag(help: "Do not read the output again to check it.")
   var noVerify = false
 
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
   @Flag(name: .shortAndLong, help: "Print nothing but errors.")
   var quiet = false
 
@@ -41,6 +45,10 @@ struct Convert: ParsableCommand {
         try WeightFile(path: output).verify { done, total in line.show("verifying", done, total) }
       }
       line.clear()
+      if json {
+        try printJSON(WrittenFile(output, summary, seconds: seconds))
+        return
+      }
       if quiet { return }
       let (raw, file) = (summary.written.rawBytes, summary.written.fileBytes)
       print(
@@ -52,6 +60,27 @@ struct Convert: ParsableCommand {
         peak RssAnon \(mebibytes(summary.peakAnonymous))
         """)
     }
+  }
+}
+
+/// What `convert` and `synthesize` print for scripts.
+struct WrittenFile: Encodable {
+  var output: String
+  var tensors: Int
+  var hasTokenizer: Bool
+  var rawBytes: Int
+  var fileBytes: Int
+  var peakAnonymousBytes: Int
+  var seconds: Double
+
+  init(_ output: String, _ summary: Converter.Summary, seconds: Double) {
+    self.output = output
+    tensors = summary.tensors
+    hasTokenizer = summary.hasTokenizer
+    rawBytes = summary.written.rawBytes
+    fileBytes = summary.written.fileBytes
+    peakAnonymousBytes = summary.peakAnonymous
+    self.seconds = seconds
   }
 }
 

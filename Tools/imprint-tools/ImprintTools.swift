@@ -5,9 +5,9 @@ struct ImprintTools: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-tools",
     abstract:
-      "Convert, synthesize, inspect, verify, tokenize, merge, compare: the tools around weight files and runs.",
+      "Convert, synthesize, inspect, verify, tokenize, merge, compare, report: the tools around weight files and runs.",
     subcommands: [
       Convert.self, Synthesize.self, Inspect.self, Verify.self, Tokenize.self, Merge.self,
-      Compare.self,
+      Compare.self, Report.self,
     ])
 }

@@ -4,7 +4,8 @@ import Weights
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a weight file holds: architecture, tensors, types and ratios.")
+    abstract: "Show what a weight file holds: architecture, tensors, types and ratios.",
+    discussion: "Example: imprint-tools inspect smollm2.imprint --json")
 
   @Argument(help: "The weight file.")
   var file: String

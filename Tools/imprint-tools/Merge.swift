@@ -2,6 +2,7 @@ public import ArgumentParser
 import Conversion
 import LoRA
 import Storage
+import Watching
 public import Weights
 
 struct Merge: ParsableCommand {
@@ -29,8 +30,18 @@ struct Merge: ParsableCommand {
   @Option(help: "fast (LZ4) or high (LZ4 HC).")
   var level: CompressionLevel = .fast
 
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
   @Flag(name: .shortAndLong, help: "Print nothing but errors.")
   var quiet = false
+
+  struct MergedFile: Encodable {
+    var output: String
+    var matrices: Int
+    var type: String
+    var fileBytes: Int
+  }
 
   func validate() throws {
     guard type == .f32 || type == .f16 || type == .bf16 else {
@@ -52,6 +63,13 @@ struct Merge: ParsableCommand {
         line.show("merging", $0, $1)
       }
       line.clear()
+      if json {
+        try printJSON(
+          MergedFile(
+            output: output, matrices: tensors.layout.entries.count, type: type.label,
+            fileBytes: summary.fileBytes))
+        return
+      }
       if quiet { return }
       print(
         "\(output): \(tensors.layout.entries.count) matrices merged as \(type.label), "

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Storage
+import Watching
 
 /// An error of the command line's own, as one line.
 struct Problem: Error, CustomStringConvertible {
@@ -23,6 +24,7 @@ func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) thr
   } catch let error as ValidationError {
     throw error
   } catch {
+    ProgressLine.endOpenLine()
     let isInterruption = Interruption.isCause(of: error)
     let line = isInterruption ? Interruption.line : oneLine("\(error)")
     FileHandle.standardError.write(Data("imprint-tools: \(line)\n".utf8))
@@ -30,23 +32,23 @@ func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) thr
   }
 }
 
-/// A line on the terminal that is written over; nothing where standard error is a file or a pipe.
-struct ProgressLine {
-  private let active: Bool
-  private var percent = -1
+extension ProgressLine {
+  /// A line of a tool that is done in seconds or minutes: nothing away from a terminal until ten
+  /// seconds have passed.
+  init(quiet: Bool) { self.init(quiet: quiet, delay: .seconds(10)) }
 
-  init(quiet: Bool) { active = !quiet && isatty(2) == 1 }
-
+  /// Shows how much is done.
   mutating func show(_ what: String, _ done: Int, _ total: Int) {
-    let now = total == 0 ? 100 : done * 100 / total
-    guard active, now != percent else { return }
-    percent = now
-    FileHandle.standardError.write(Data("\r\(what) \(now) %".utf8))
+    show("\(what) \(total == 0 ? 100 : done * 100 / total) %")
   }
+}
 
-  func clear() {
-    if active { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
-  }
+/// Prints `value` as one JSON object.
+func printJSON(_ value: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
 func mebibytes(_ bytes: Int) -> String { rounded(Double(bytes) / 1_048_576, 1) + " MiB" }

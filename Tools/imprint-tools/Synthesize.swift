@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Watching
 import Weights
 
 struct Synthesize: ParsableCommand {
@@ -36,6 +37,9 @@ struct Synthesize: ParsableCommand {
   @Flag(help: "Do not read the output again to check it.")
   var noVerify = false
 
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
   @Flag(name: .shortAndLong, help: "Print nothing but errors.")
   var quiet = false
 
@@ -66,6 +70,10 @@ struct Synthesize: ParsableCommand {
         try WeightFile(path: output).verify { done, total in line.show("verifying", done, total) }
       }
       line.clear()
+      if json {
+        try printJSON(WrittenFile(output, summary, seconds: seconds))
+        return
+      }
       if quiet { return }
       let (raw, file) = (summary.written.rawBytes, summary.written.fileBytes)
       print(

@@ -1,16 +1,31 @@
 import ArgumentParser
+import Watching
 import Weights
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check every byte of a weight file.",
-    discussion: "Exits with 0, or with 1 and one line that names the tensor and the block.")
+    discussion: """
+      Exits with 0, or with 1 and one line that names the tensor and the block.
+
+      Example: imprint-tools verify smollm2.imprint
+      """)
 
   @Argument(help: "The weight file.")
   var file: String
 
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
   @Flag(name: .shortAndLong, help: "Print nothing but errors.")
   var quiet = false
+
+  struct VerifiedFile: Encodable {
+    var file: String
+    var tensors: Int
+    var blocks: Int
+    var fingerprint: String
+  }
 
   func run() throws {
     try reportingErrors {
@@ -18,8 +33,13 @@ struct Verify: ParsableCommand {
       var line = ProgressLine(quiet: quiet)
       try weights.verify { done, total in line.show("verifying", done, total) }
       line.clear()
-      if !quiet {
-        let blocks = weights.tensors.reduce(0) { $0 + $1.blockCount }
+      let blocks = weights.tensors.reduce(0) { $0 + $1.blockCount }
+      if json {
+        try printJSON(
+          VerifiedFile(
+            file: file, tensors: weights.tensors.count, blocks: blocks,
+            fingerprint: "\(weights.fingerprint)"))
+      } else if !quiet {
         print("\(file): \(weights.tensors.count) tensors, \(blocks) blocks, all checksums right")
       }
     }

@@ -1,0 +1,120 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What scripts and people see of the executables.
+@Suite(.serialized) struct WatchingToolTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = folder.file("tiny.imprint")
+    let made = try Tool.run("imprint-tools", "convert", TinyModel.folder, model, "--json")
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(try object(made)["tensors"] as? Int == 20)
+  }
+
+  private func object(_ result: Tool.Result) throws -> [String: Any] {
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+  }
+
+  private func tasks() throws -> String {
+    let lines = (0..<8).map { index in
+      let ids = (0..<12).map { "\(($0 * 5 + index * 3) % 67)" }
+      return """
+        {"context_ids": [\(ids.joined(separator: ","))], "query_ids": [\(ids[2]), \(ids[7])], "response_ids": [\(ids[3])], "separator_ids": [1]}
+        """
+    }
+    return try folder.write(Array(lines.joined(separator: "\n").utf8), "tasks.jsonl")
+  }
+
+  @Test func aRunWithEventsAndAReport() throws {
+    let (data, run) = (try tasks(), folder.file("run"))
+    let arguments = [
+      "train", "--model", model, "--data", data, "--output", run, "--batch-size", "2", "--rank",
+      "2", "--quiet", "--steps", "4", "--learn-inner-lr",
+    ]
+    let trained = try Tool.run("imprint", arguments + ["--tensorboard"])
+    #expect(trained.status == 0, "\(trained.errors)")
+    let resumed = try Tool.run("imprint", arguments + ["--resume"])
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: run)
+    #expect(names.filter { $0.hasPrefix("events.out.tfevents.") }.count == 1)
+    let scores = folder.file("after.json")
+    let evaluated = try Tool.run(
+      "imprint", "evaluate", "--model", model, "--adapter", run, "--data", data, "--json", scores,
+      "--quiet")
+    #expect(evaluated.status == 0, "\(evaluated.errors)")
+
+    let made = try Tool.run("imprint-tools", "report", run, "--evaluation", scores)
+    #expect(made.status == 0 && made.errors.isEmpty, "\(made.errors)")
+    #expect(made.output.hasPrefix("\(run)/report.html: 4 steps"))
+    let html = try String(contentsOfFile: run + "/report.html", encoding: .utf8)
+    for heading in [
+      "Evaluation", "Curves", "Memory", "Learned inner rates", "Configuration",
+    ] {
+      #expect(html.contains("<h2>\(heading)</h2>"), "\(heading)")
+    }
+    let printed = try Tool.run(
+      "imprint-tools", "report", run, "--evaluation", scores, "--output", "-")
+    #expect(printed.output == html)
+    let numbers = try object(
+      try Tool.run("imprint-tools", "report", run, "--output", folder.file("r.html"), "--json"))
+    #expect(numbers["steps"] as? Int == 4 && numbers["total_steps"] as? Int == 4)
+    let nothing = try Tool.run("imprint-tools", "report", folder.file("nothing"))
+    #expect(nothing.status == 1 && nothing.output.isEmpty)
+    #expect(nothing.errors.contains("config.json: cannot be read"))
+    #expect(nothing.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test func resultsAsJSON() throws {
+    let verified = try object(try Tool.run("imprint-tools", "verify", model, "--json"))
+    #expect(verified["blocks"] as? Int ?? 0 > 0)
+    let shape = folder.file("random.imprint")
+    let random = try object(
+      try Tool.run(
+        "imprint-tools", "synthesize", "--architecture", TinyModel.folder + "/config.json", shape,
+        "--json"))
+    #expect(random["has_tokenizer"] as? Bool == false)
+    let missing = try Tool.run("imprint-tools", "verify", folder.file("nothing"), "--json")
+    #expect(missing.status == 1 && missing.output.isEmpty && !missing.errors.isEmpty)
+  }
+
+}
+
+/// What the executables say of themselves.
+struct HelpTests {
+  /// Every subcommand's help has an example that begins with the command.
+  @Test(arguments: [
+    ["imprint"], ["imprint", "data"], ["imprint-tools"], ["imprint-bench"],
+  ])
+  func everyHelpHasAnExample(command: [String]) throws {
+    let help = try Tool.run(command[0], Array(command.dropFirst()) + ["--help"])
+    #expect(help.status == 0)
+    let list = try #require(help.output.components(separatedBy: "SUBCOMMANDS:\n").last)
+    let names = list.split(separator: "\n", omittingEmptySubsequences: false)
+      .prefix { !$0.isEmpty }
+      .compactMap {
+        $0.hasPrefix("  ") && !$0.hasPrefix("   ") ? $0.split(separator: " ").first : nil
+      }
+    #expect(names.count > 1)
+    for name in names {
+      let words = command + [String(name)]
+      let page = try Tool.run(words[0], Array(words.dropFirst()) + ["--help"])
+      let text = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      let example = text.components(separatedBy: "Example: ").dropFirst().first ?? ""
+      #expect(example.contains(words.joined(separator: " ")), "\(words)")
+    }
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"])
+  func completion(shell: String) throws {
+    for tool in ["imprint", "imprint-tools"] {
+      let script = try Tool.run(tool, "--generate-completion-script", shell)
+      #expect(script.status == 0 && script.output.contains(tool))
+    }
+  }
+}
