@@ -25,7 +25,7 @@ COMPLETIONS ?= $(HOME)/.local/share
 TOOLS := imprint imprint-tools imprint-bench
 
 .PHONY: help deps build model demo test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
-  completions clean
+  completions man docs clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -108,6 +108,17 @@ completions: build ## Install shell completion for bash, zsh and fish under COMP
 	  $(BIN)/$$t --generate-completion-script zsh > "$$d/zsh/site-functions/_$$t" && \
 	  $(BIN)/$$t --generate-completion-script fish > "$$d/fish/vendor_completions.d/$$t.fish" || exit 1; \
 	done; echo "$$d: completions of $(TOOLS) for bash, zsh and fish"
+
+man: build ## Install manual pages under COMPLETIONS/man
+	@swift build -c release --package-path .build/checkouts/swift-argument-parser \
+	  --scratch-path .build/manual --product generate-manual
+	@mkdir -p "$(COMPLETIONS)/man/man1"
+	@for t in $(TOOLS); do \
+	  .build/manual/release/generate-manual $(BIN)/$$t --multi-page --output-directory "$(COMPLETIONS)/man/man1" \
+	    || exit 1; done; echo "$(COMPLETIONS)/man/man1: pages of $(TOOLS)"
+
+docs: build ## Build DocC archives of the libraries in .build/docs, every warning an error
+	@Tools/scripts/docs .build/docs
 
 clean: ## Remove what was built (the model stays in the cache)
 	@rm -rf .build

@@ -85,16 +85,25 @@ let package = Package(
     // Level 6: what people see of a run.
     library("Watching", ["MetaLearning", "Storage", "CCodec"]),
 
+    // Level 6: command lines and files of flags.
+    .target(
+      name: "Invocation",
+      dependencies: [argumentParser, .product(name: "Yams", package: "Yams")],
+      path: "Sources/Invocation", swiftSettings: swift),
+
     // Level 7: flags to parameters.
     executable(
       "imprint", path: "Sources/imprint",
       [
-        "Watching", "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text",
-        "Weights",
+        "Invocation", "Watching", "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers",
+        "Storage", "Text", "Weights",
       ]),
     executable(
       "imprint-tools", path: "Tools/imprint-tools",
-      ["Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning", "Watching"]),
+      [
+        "Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning", "Watching",
+        "Invocation",
+      ]),
     library(
       "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
       [
@@ -107,8 +116,8 @@ let package = Package(
     executable(
       "imprint-bench", path: "Benchmarks/imprint-bench",
       [
-        "BenchmarkSuites", "Experiments", "MetaLearning", "Llama", "LoRA", "Storage", "Text",
-        "Weights",
+        "BenchmarkSuites", "Experiments", "Invocation", "MetaLearning", "Llama", "LoRA", "Storage",
+        "Text", "Weights",
       ]),
 
     // Tests.
@@ -142,6 +151,7 @@ let package = Package(
       "MetaLearningTests",
       ["MetaLearning", "Llama", "LoRA", "Operations", "Weights", "Storage", "Optimizers"]),
     test("ExperimentsTests", ["Experiments"]),
+    test("InvocationTests", ["Invocation", argumentParser]),
     test("WatchingTests", ["Watching", "MetaLearning", "Storage", "CCodec"]),
     test(
       "ToolTests",

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Invocation
 
-@main
 struct ImprintBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-bench",
@@ -10,4 +10,9 @@ struct ImprintBench: AsyncParsableCommand {
       MemoryRank.self,
       MemoryCase.self, Step.self,
     ])
+}
+
+@main
+enum Main {
+  static func main() async { await Program.run(ImprintBench.self) }
 }

@@ -31,4 +31,12 @@ public struct MemoryPlan: Sendable {
 
   /// All of it in bytes.
   public var total: Int { ledger.values.reduce(floor, +) }
+
+  /// Bytes by name: every component, `process` for what it takes besides, and `total`.
+  public var bytes: [String: Int] {
+    var parts = Dictionary(uniqueKeysWithValues: ledger.map { ($0.key.rawValue, $0.value) })
+    parts["process"] = floor
+    parts["total"] = total
+    return parts
+  }
 }

@@ -15,6 +15,7 @@ public struct RunFolder: Sendable {
 
   private var configPath: String { path + "/config.json" }
   private var metricsPath: String { path + "/metrics.jsonl" }
+  private var heldOutPath: String { path + "/held_out.jsonl" }
 
   /// Whether a run was started here.
   public var exists: Bool { FileManager.default.fileExists(atPath: configPath) }
@@ -72,6 +73,17 @@ public struct RunFolder: Sendable {
 
   /// Appends a line to the metrics, in one piece. Throws ``WeightError`` where it cannot.
   public func append(_ metrics: StepMetrics) throws(WeightError) {
+    try append(metrics, to: metricsPath)
+  }
+
+  /// Appends what held-out tasks gave to `held_out.jsonl`.
+  ///
+  /// Throws ``WeightError`` where it cannot be written.
+  public func append(_ metrics: HeldOutMetrics) throws(WeightError) {
+    try append(metrics, to: heldOutPath)
+  }
+
+  private func append(_ row: some Encodable, to path: String) throws(WeightError) {
     do {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
@@ -79,27 +91,32 @@ public struct RunFolder: Sendable {
       // Of a step that was skipped; JSON has no such numbers.
       encoder.nonConformingFloatEncodingStrategy = .convertToString(
         positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-      let line = try encoder.encode(metrics) + Data([0x0a])
-      try AppendedFile.append([UInt8](line), to: metricsPath)
+      let line = try encoder.encode(row) + Data([0x0a])
+      try AppendedFile.append([UInt8](line), to: path)
     } catch {
-      throw WeightError(
-        path: metricsPath, (error as? FileError)?.problem ?? "a number is not finite")
+      throw WeightError(path: path, (error as? FileError)?.problem ?? "a number is not finite")
     }
   }
 
-  /// Drops metrics after `step`, which a resumed run writes again, and what is no line of metrics.
+  /// Drops the rows of both logs after `step`, which are written again.
+  ///
+  /// Throws ``WeightError`` where they cannot be written.
   public func trimMetrics(after step: Int) throws(WeightError) {
-    guard let data = FileManager.default.contents(atPath: metricsPath) else { return }
+    for path in [metricsPath, heldOutPath] { try trim(path, after: step) }
+  }
+
+  private func trim(_ path: String, after step: Int) throws(WeightError) {
+    guard let data = FileManager.default.contents(atPath: path) else { return }
     struct Row: Decodable { var step: Int }
     let kept = data.split(separator: 0x0a).filter {
       ((try? JSONDecoder().decode(Row.self, from: Data($0)))?.step ?? .max) <= step
     }
     do {
-      let file = try AtomicFile(path: metricsPath)
+      let file = try AtomicFile(path: path)
       for line in kept { try file.append([UInt8](line) + [0x0a]) }
       try file.commit()
     } catch {
-      throw WeightError(path: metricsPath, error.problem)
+      throw WeightError(path: path, error.problem)
     }
   }
 
@@ -163,14 +180,11 @@ public struct RunFolder: Sendable {
   /// Throws ``WeightError`` where it cannot be written.
   public func write(_ plan: MemoryPlan) throws(WeightError) {
     let path = path + "/memory.json"
-    var parts = Dictionary(uniqueKeysWithValues: plan.ledger.map { ($0.key.rawValue, $0.value) })
-    parts["process"] = plan.floor
-    parts["total"] = plan.total
     do {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
       let file = try AtomicFile(path: path)
-      try file.append([UInt8](try encoder.encode(parts)))
+      try file.append([UInt8](try encoder.encode(plan.bytes)))
       try file.commit()
     } catch {
       throw WeightError(path: path, (error as? FileError)?.problem ?? "cannot be written")

@@ -58,6 +58,14 @@ public final class EventFile {
       }, step: metrics.step)
   }
 
+  /// Appends what held-out tasks have given. Throws ``FileError`` where it cannot be written.
+  public func append(_ metrics: HeldOutMetrics) throws(FileError) {
+    let values = MetricsLog.numbers(of: metrics)
+    try append(
+      values.keys.sorted().filter { $0 != "step" }.map { ("held_out/" + $0, values[$0] ?? 0) },
+      step: metrics.step)
+  }
+
   /// Appends scalars by tag. Throws ``FileError`` where they cannot be written.
   public func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(FileError) {
     var summary = ProtobufMessage()

@@ -169,11 +169,14 @@ package struct LineChart {
     return low...high
   }
 
+  /// Whether a series has enough values to be smoothed.
+  static func isLong(_ series: MetricsLog.Series) -> Bool { series.values.count > 40 }
+
   /// The mean of the steps around, nearer ones counting more, over about a twelfth of the run in
   /// all: a running mean of a running mean. Short series stay as they are. On a logarithmic scale the mean of logarithms.
   static func smoothed(_ series: MetricsLog.Series, scale: Axis.Scale) -> MetricsLog.Series {
+    guard isLong(series) else { return series }
     let count = series.values.count
-    guard count > 40 else { return series }
     let isLog = scale == .logarithmic && series.values.allSatisfy { $0 > 0 }
     var values = isLog ? series.values.map { log($0) } : series.values
     let reach = max(1, count / 48)

@@ -48,7 +48,7 @@ struct MetricsLog {
   }
 
   /// The numbers of `metrics` under the keys of `metrics.jsonl`.
-  static func numbers(of metrics: StepMetrics) -> [String: Double] {
+  static func numbers(of metrics: some Encodable) -> [String: Double] {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// On a terminal the line is cut to its width, so that it never scrolls, and is redrawn ten times a
 /// second at most. Elsewhere (a file, a pipe, `TERM=dumb`) a line is written every ten seconds for
-/// five minutes, then every minute.
+/// five minutes, then every minute. A verbose one writes every line, on a terminal too.
 public struct ProgressLine {
   /// Where the line goes.
   public struct Output: Sendable {
@@ -33,16 +33,20 @@ public struct ProgressLine {
   }
 
   private let quiet: Bool
+  private let verbose: Bool
   private let output: Output
   private let isTerminal: Bool
   private let start: ContinuousClock.Instant
   private var next: ContinuousClock.Instant
 
   /// A line that has not begun. Away from a terminal the first line appears after `delay`.
-  public init(quiet: Bool, delay: Duration = .zero, output: Output = .standardError) {
+  public init(
+    quiet: Bool, verbose: Bool = false, delay: Duration = .zero, output: Output = .standardError
+  ) {
     self.quiet = quiet
+    self.verbose = verbose
     self.output = output
-    isTerminal = output.columns() != nil
+    isTerminal = output.columns() != nil && !verbose
     start = output.now()
     next = isTerminal ? start : start + delay
   }
@@ -51,7 +55,7 @@ public struct ProgressLine {
   public mutating func show(_ text: @autoclosure () -> String, matters: Bool = false) {
     if quiet { return }
     let now = output.now()
-    guard matters || now >= next else { return }
+    guard matters || verbose || now >= next else { return }
     if let columns = isTerminal ? output.columns() : nil {
       next = now + .milliseconds(100)
       output.write("\r" + Self.cut(text(), to: columns - 1) + "\u{1b}[K")

@@ -13,7 +13,7 @@ extension RunReport {
     var shown: Set<String> = []
     var parts: [String] = []
     if let chart = losses(&shown) { parts.append(chart.html) }
-    var small: [LineChart] = []
+    var small = heldOutCharts
     if let series = metrics.series["gradient_norm"] {
       let limit = configuration.first("maxGradNorm")?.number
       let isWide = (series.values.max() ?? 1) > 8 * max(1e-30, series.values.min() ?? 1)
@@ -65,6 +65,28 @@ extension RunReport {
     return parts.joined(separator: "\n")
   }
 
+  /// NC, Prompt and FT of held-out tasks.
+  private var heldOutCharts: [LineChart] {
+    let forms = [("NC", "nc", 6), ("Prompt", "prompt", 3), ("FT", "ft", 1)]
+    func curves(_ key: String, factor: Double) -> [LineChart.Curve] {
+      forms.compactMap { name, form, color in
+        heldOut?.series["\(form)_\(key)"].map { series in
+          var series = series
+          series.values = series.values.map { $0 * factor }
+          return LineChart.Curve(name: name, color: color, series: series)
+        }
+      }
+    }
+    return [
+      LineChart(
+        title: "Held-out tasks", unit: "nats per token", curves: curves("nll", factor: 1),
+        isSmoothed: false),
+      LineChart(
+        title: "Held-out tasks", unit: "exact match, %", curves: curves("exact_match", factor: 100),
+        isSmoothed: false),
+    ].filter { !$0.curves.isEmpty }
+  }
+
   private func losses(_ shown: inout Set<String>) -> LineChart? {
     let keys =
       Self.lossOrder.filter { metrics.series[$0] != nil }
@@ -80,8 +102,10 @@ extension RunReport {
           series: series)
       }
     }
+    let isSmoothed = curves.contains { LineChart.isLong($0.series) }
     return LineChart(
-      title: "Losses", unit: "nats per token; thin: every step, strong: running mean",
+      title: "Losses",
+      unit: "nats per token" + (isSmoothed ? "; thin: every step, strong: running mean" : ""),
       curves: curves)
   }
 }

@@ -83,6 +83,14 @@ extension RunReport {
     }
     if let headline = evaluation.headline {
       tiles.append(("FT exact match", headline.value, headline.note))
+    } else if let ft = heldOut?.series["ft_exact_match"], let share = ft.values.last,
+      let step = ft.steps.last
+    {
+      tiles.append(
+        (
+          "FT exact match", "\((100 * share).rounded(to: 1)) %",
+          "held-out tasks, step \(Int(step))"
+        ))
     }
     if let seconds = metrics.series["seconds"]?.values.sorted(), !seconds.isEmpty {
       tiles.append(

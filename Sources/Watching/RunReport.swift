@@ -10,6 +10,8 @@ public import Storage
 public struct RunReport {
   let name: String
   let metrics: MetricsLog
+  /// What held-out tasks gave, of `held_out.jsonl`.
+  let heldOut: MetricsLog?
   let configuration: JSONValue
   /// Bytes by component, of `memory.json`.
   let memory: [String: Double]?
@@ -18,14 +20,17 @@ public struct RunReport {
   let evaluation: EvaluationSection
   let resultFile: String?
 
-  /// Reads `config.json` and `metrics.jsonl` of the folder `run`, `memory.json` and
-  /// `inner_rates.json` where they are there, and reports of `imprint evaluate --json`.
+  /// Reads `config.json` and `metrics.jsonl` of the folder `run`, `held_out.jsonl`, `memory.json`
+  /// and `inner_rates.json` where they are there, and reports of `imprint evaluate --json`.
   ///
   /// Throws ``FileError`` where a file is missing or not what it should be.
   public init(run: String, evaluations: [String] = []) throws(FileError) {
     name = URL(filePath: run).standardizedFileURL.lastPathComponent
     configuration = try Self.object(run + "/config.json", "the configuration of a run")
     metrics = try MetricsLog(path: run + "/metrics.jsonl")
+    let held = run + "/held_out.jsonl"
+    heldOut =
+      FileManager.default.fileExists(atPath: held) ? try MetricsLog(path: held) : nil
     memory = try Self.numbers(run + "/memory.json")
     rates = try Self.numbers(run + "/inner_rates.json")
     evaluation = try EvaluationSection(paths: evaluations)

@@ -12,6 +12,8 @@ struct CharacterDescriptionData: ParsableCommand {
       Example: imprint data character-description --train 5000 --test 500 --out data
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @OptionGroup var options: GeneratorOptions
 
   @Option(help: "How queries end: 'Answer:' (question), or with the start of a sentence (stem).")
@@ -57,6 +59,8 @@ struct ReversalCurseData: ParsableCommand {
 
       Example: imprint data reversal-curse --train 5000 --test 500 --out data
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @OptionGroup var options: GeneratorOptions
 

@@ -13,6 +13,8 @@ struct SQuADData: ParsableCommand {
       Example: imprint data squad train-v1.1.json --out squad-train.jsonl
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Argument(help: "SQuAD's JSON.")
   var file: String
 
@@ -54,6 +56,8 @@ struct WikiTextData: ParsableCommand {
 
       Example: imprint data wikitext wiki.train.raw --out wikitext-train.jsonl
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "WikiText, raw or tokenised.")
   var file: String

@@ -21,6 +21,8 @@ struct Evaluate: ParsableCommand {
       --irrelevant-context --retention 1,4,16
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Option(help: "The weight file.")
   var model: String
 
@@ -81,7 +83,11 @@ struct Evaluate: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Print nothing but the result.")
   var quiet = false
 
+  @Flag(name: .shortAndLong, help: "Say what was read, and a line for every batch.")
+  var verbose = false
+
   func validate() throws {
+    if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     if let limit, limit < 1 { throw ValidationError("--limit must be positive.") }
     if let contextsPerUpdate, contextsPerUpdate < 1 {
       throw ValidationError("--contexts-per-update must be positive.")
@@ -130,7 +136,8 @@ struct Evaluate: ParsableCommand {
       if let adapter {
         evaluator.readRates = { try RunFolder(path: adapter).readInnerRates(into: $0) }
       }
-      var line = ProgressLine(quiet: quiet)
+      if verbose { note(session.summary(of: model, data, groups, texts ?? [])) }
+      var line = ProgressLine(quiet: quiet, verbose: verbose)
       let report = try evaluator.run(
         groups, texts: texts ?? [],
         options: EvaluationOptions(

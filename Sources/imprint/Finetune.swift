@@ -15,6 +15,8 @@ struct Finetune: ParsableCommand {
       --forms prompt,nc --lora-dropout 0.05
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @OptionGroup var options: TrainingOptions
 
   @Option(help: "Tasks as JSON Lines.")
@@ -99,7 +101,7 @@ struct Finetune: ParsableCommand {
           configuration: training.meta,
           sequences: tasks + texts.map { LossExample(text: $0, weight: 1).size },
           workers: session.workers),
-        data: data, groups: groups, texts: texts, teacherMaxTokens: nil,
+        data: data, groups: groups, texts: texts, heldOut: nil, teacherMaxTokens: nil,
         start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
       ).run(run)
     }

@@ -16,6 +16,8 @@ struct Generate: ParsableCommand {
       Example: imprint generate --model smollm2.imprint --prompt "The capital of France is"
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Option(help: "The weight file.")
   var model: String
 

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Invocation
 
-@main
 struct Imprint: AsyncParsableCommand {
   static let version = "0.1.0"
   static let configuration = CommandConfiguration(
@@ -8,4 +8,9 @@ struct Imprint: AsyncParsableCommand {
     abstract: "Meta-train a LoRA so that one gradient step on a text does what the prompt does.",
     version: version,
     subcommands: [Train.self, Finetune.self, Evaluate.self, Generate.self, Data.self])
+}
+
+@main
+enum Main {
+  static func main() async { await Program.run(Imprint.self) }
 }

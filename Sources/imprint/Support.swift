@@ -46,6 +46,16 @@ func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
 /// Writes to standard error.
 func note(_ text: String) { FileHandle.standardError.write(Foundation.Data(text.utf8)) }
 
+/// Prints `value` as one JSON object.
+func printJSON(_ value: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(
+    positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+  print(String(decoding: try encoder.encode(value), as: UTF8.self))
+}
+
 func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
 
 func clock(_ seconds: Double) -> String {
@@ -82,5 +92,10 @@ struct ByteCount: ExpressibleByArgument {
     return nil
   }
 
-  var defaultValueDescription: String { mebibytes(bytes) }
+  var defaultValueDescription: String {
+    for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20)] where bytes % factor == 0 {
+      return "\(bytes / factor)\(unit)"
+    }
+    return "\(bytes)B"
+  }
 }

@@ -20,6 +20,8 @@ struct Train: ParsableCommand {
       --batch-size 8 --steps 60 --prompt-weight 0.3
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @OptionGroup var options: TrainingOptions
 
   @Option(help: "Tasks as JSON Lines.")
@@ -54,6 +56,8 @@ struct Train: ParsableCommand {
 
   @Option(help: "Weight of the loss of the same tasks in Prompt form.")
   var promptWeight = 0.0
+
+  @OptionGroup var heldOut: HeldOutOptions
 
   @OptionGroup var adapter: AdapterOptions
 
@@ -110,6 +114,7 @@ struct Train: ParsableCommand {
       var shape = try adapter.configuration(session.architecture, from: source)
       shape.dropout = 0
       let texts = try options.texts(session)
+      let held = try heldOut.tasks(options, session, size: contextsPerUpdate)
       let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
       var training = try options.configuration(shape, meta, items: groups.count)
       training.contextsPerUpdate = contextsPerUpdate
@@ -120,9 +125,11 @@ struct Train: ParsableCommand {
         planner: MemoryPlanner(
           weights: session.weights,
           layout: AdapterLayout(shape, architecture: session.architecture),
-          configuration: training.meta, groups: groups, textRows: texts.map(\.count).max() ?? 0,
-          prompts: promptWeight > 0 || target == .teacher, workers: session.workers, trains: true),
-        data: data, groups: groups, texts: texts,
+          configuration: training.meta, groups: groups + (held?.groups ?? []),
+          textRows: texts.map(\.count).max() ?? 0,
+          prompts: promptWeight > 0 || target == .teacher || held != nil,
+          workers: session.workers, trains: true),
+        data: data, groups: groups, texts: texts, heldOut: held,
         teacherMaxTokens: target == .teacher ? teacherMaxTokens ?? 16 : nil,
         start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
       ).run(run)
@@ -160,7 +167,7 @@ struct Train: ParsableCommand {
     if let groups = cache.read(groups, vocabularySize: vocabulary) { return groups }
     var stops = Set(session.architecture.eosTokenIds.map { Int32($0) })
     if let newline = session.tokenizer?.encode("\n").first { stops.insert(newline) }
-    var line = ProgressLine(quiet: options.quiet)
+    var line = ProgressLine(quiet: options.quiet, verbose: options.verbose)
     let result = try Teacher.respond(
       groups, weights: session.weights, workers: session.workers, maximum: maximumTokens,
       stops: stops, together: 16

@@ -86,10 +86,17 @@ struct TrainingOptions: ParsableArguments {
   @Flag(help: "Print the memory plan and stop.")
   var dryRun = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  @Flag(help: "Print the result, or the plan with --dry-run, as JSON.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but errors and, with --json, the result.")
   var quiet = false
 
+  @Flag(name: .shortAndLong, help: "Say what was read, and a line for every step.")
+  var verbose = false
+
   func validate() throws {
+    if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     if epochs != nil, steps != nil {
       throw ValidationError("--epochs and --steps exclude each other.")
     }

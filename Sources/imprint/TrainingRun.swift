@@ -19,6 +19,8 @@ struct TrainingRun {
   /// Tasks as they are trained.
   let groups: [TaskGroup]
   let texts: [[Int32]]
+  /// Tasks that are evaluated now and then.
+  let heldOut: HeldOutTasks?
   /// The most tokens of a teacher's response, where there is a teacher.
   let teacherMaxTokens: Int?
   /// The adapter to start from, and where it is.
@@ -28,8 +30,9 @@ struct TrainingRun {
   func run(_ begin: TrainingStart) throws {
     let (plan, fits) = plan(as: begin.old?.plan)
     guard fits else { throw Problem("--memory: at least \(mebibytes(plan.total)) are needed") }
+    if options.verbose { note(session.summary(of: options.model, data, groups, texts)) }
     if options.dryRun {
-      print(text(of: plan))
+      try printPlan(plan)
       return
     }
     let description = description(plan)
@@ -38,7 +41,10 @@ struct TrainingRun {
     let lock = try begin.lock ?? begin.folder.lock()
     defer { withExtendedLifetime(lock) {} }
     if begin.folder.exists && !options.resume { throw TrainingStart.taken(begin.folder) }
-    if !begin.folder.exists { try begin.folder.create(description) }
+    if !begin.folder.exists {
+      try begin.folder.create(description)
+      try ConfigOptions.write(to: begin.folder.path + "/run.yaml")
+    }
     let arena = Arena()
     try begin.folder.write(plan)
     let trainer = try Trainer(
@@ -104,12 +110,13 @@ struct TrainingRun {
   private func loop(
     _ trainer: Trainer, _ folder: RunFolder, _ description: RunDescription
   ) throws {
-    var line = ProgressLine(quiet: options.quiet)
+    var line = ProgressLine(quiet: options.quiet, verbose: options.verbose)
     func save() throws {
       try folder.checkpoint(trainer, run: description, keep: options.keepCheckpoints)
     }
+    var last: StepMetrics?
     do {
-      try steps(trainer, folder, &line, save)
+      last = try steps(trainer, folder, &line, save)
       try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
     } catch {
       line.finish()
@@ -120,23 +127,34 @@ struct TrainingRun {
         "\(Interruption.name): checkpoint of step \(trainer.step) written, --resume goes on")
     }
     line.finish()
-    let result = options.outer == .full ? "model.imprint" : "adapter"
-    if !options.quiet { print("\(options.output): \(trainer.step) steps, \(result) written") }
+    try printResult(last, steps: trainer.step)
   }
 
   private func steps(
     _ trainer: Trainer, _ folder: RunFolder, _ line: inout ProgressLine, _ save: () throws -> Void
-  ) throws {
+  ) throws -> StepMetrics? {
+    var last: StepMetrics?
     let total = training.schedule.totalSteps
-    let start = ContinuousClock.now
     let first = trainer.step
     let events = try EventFile.open(
       run: folder.path, wanted: options.tensorboard, after: first)
     let unit = data == nil ? "texts" : "tasks"
-    while trainer.step < total {
-      let metrics = try trainer.advance()
+    var scores = ""
+    func evaluate() throws {
+      guard let heldOut, heldOut.isTime(trainer.step, of: total) else { return }
+      let metrics = try trainer.evaluate(heldOut.groups)
       try folder.append(metrics)
       try events?.append(metrics)
+      scores = text(of: metrics)
+    }
+    if first == 0 { try evaluate() }
+    let start = ContinuousClock.now
+    while trainer.step < total {
+      let metrics = try trainer.advance()
+      last = metrics
+      try folder.append(metrics)
+      try events?.append(metrics)
+      try evaluate()
       let elapsed = (ContinuousClock.now - start).seconds
       let done = trainer.step - first
       let items = Double(done * training.batchSize * training.contextsPerUpdate)
@@ -145,46 +163,14 @@ struct TrainingRun {
       line.show(
         String(
           format:
-            "step %d/%d  %@ left  loss %.4f%@  %.2f %@/s  RssAnon %@  grad %.3f  lr %.2g%@",
+            "step %d/%d  %@ left  loss %.4f%@  %.2f %@/s  RssAnon %@  grad %.3f  lr %.2g%@%@",
           metrics.step, total, clock(left), metrics.outerLoss, parts(of: metrics),
           items / elapsed, unit, mebibytes(metrics.anonymousBytes), metrics.gradientNorm,
-          metrics.learningRate, skipped),
+          metrics.learningRate, skipped, scores),
         matters: metrics.step == total)
       if trainer.step % options.saveEvery == 0 || trainer.step == total { try save() }
     }
-  }
-
-  /// What the loss is made of, or what is trained beside it, where that says more.
-  private func parts(of metrics: StepMetrics) -> String {
-    let parts = [
-      ("prompt", metrics.promptLoss), ("nc", metrics.ncLoss), ("lm", metrics.lmLoss),
-    ].compactMap { name, loss in loss.map { String(format: "%@ %.4f", name, $0) } }
-    let beside = training.finetuning == nil ? 0 : 1
-    return parts.count <= beside ? "" : " (\(parts.joined(separator: ", ")))"
-  }
-
-  private func text(of plan: MemoryPlan) -> String {
-    let parts = plan.ledger.sorted { $0.value > $1.value }.map {
-      "\($0.key.rawValue) \(mebibytes($0.value))"
-    }
-    let count =
-      options.outer == .full
-      ? "all \(plan.ledger[.parameters, default: 0] / 4) parameters"
-      : "\(planner.layout.count) adapter parameters"
-    let keep = plan.keep
-    var kept = "kept: activations of \(keep.activations) blocks"
-    if training.finetuning == nil {
-      kept += ", tangents of \(keep.tangents), gradients of \(keep.deltas)"
-      if keep.head { kept += ", the logits' gradients" }
-    }
-    let sweep =
-      training.finetuning == nil
-      ? "up to \(plan.together) tasks" : "\(plan.limits.outerRows) tokens"
-    return """
-      plan: \(sweep) a sweep; \(kept); \(plan.logitRows) rows of logits at once; \(count)
-      \(parts.joined(separator: ", ")), process \(mebibytes(plan.floor)): \
-      \(mebibytes(plan.total)) in all
-      """
+    return last
   }
 }
 

@@ -29,12 +29,21 @@ struct Tool {
     try run(name, arguments, input: input)
   }
 
-  static func run(_ name: String, _ arguments: [String], input: String? = nil) throws -> Result {
-    try run(find(name), arguments, input: input)
+  static func run(
+    _ name: String, _ arguments: [String], input: String? = nil, checkOnly: Bool = false
+  ) throws -> Result {
+    try run(find(name), arguments, input: input, checkOnly: checkOnly)
   }
 
-  static func run(_ tool: URL, _ arguments: [String], input: String? = nil) throws -> Result {
+  /// With `checkOnly` the command line is read and checked, and nothing is done.
+  static func run(
+    _ tool: URL, _ arguments: [String], input: String? = nil, checkOnly: Bool = false
+  ) throws -> Result {
     let process = Process()
+    if checkOnly {
+      process.environment = ProcessInfo.processInfo.environment.merging(
+        ["IMPRINT_CHECK_ONLY": "1"]) { $1 }
+    }
     process.executableURL = tool
     process.arguments = arguments
     let (output, errors, standardInput) = (Pipe(), Pipe(), Pipe())

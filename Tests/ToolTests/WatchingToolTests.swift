@@ -70,6 +70,75 @@ import Testing
     #expect(nothing.errors.split(separator: "\n").count == 1)
   }
 
+  /// Held-out tasks are looked at now and then, and change nothing of the run.
+  @Test(arguments: [["--inner", "lora"], ["--inner", "full"], ["--outer", "full"]])
+  func heldOutTasks(method: [String]) throws {
+    let (data, often, seldom) = (try tasks(), folder.file("often"), folder.file("seldom"))
+    func train(_ run: String, _ more: String...) throws -> Tool.Result {
+      try Tool.run(
+        "imprint",
+        [
+          "train", "--model", model, "--data", data, "--output", run, "--batch-size", "2",
+          "--steps", "5", "--memory", "200MiB",
+        ] + method + more)
+    }
+    let trained = try train(
+      often, "--eval-data", data, "--eval-steps", "2", "--eval-limit", "3", "--json", "--verbose")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(trained.errors.contains("held-out FT ") && trained.errors.contains("step 3/5"))
+    #expect(trained.errors.contains("8 tasks in 8 groups; contexts of 12 tokens"))
+    let result = try #require(
+      try JSONSerialization.jsonObject(with: Data(trained.output.utf8)) as? [String: Any])
+    #expect(result["steps"] as? Int == 5)
+    let rows = try String(contentsOfFile: often + "/held_out.jsonl", encoding: .utf8)
+      .split(separator: "\n").map {
+        try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+      }
+    #expect(rows.map { $0["step"] as? Int } == [0, 2, 4, 5])
+    // Before the first step the adapter is empty: NC is the base's, FT is something else.
+    #expect(rows[0]["nc_nll"] as? Double ?? 0 > 0 && rows[0]["ft_nll"] != nil)
+
+    // The plan has room for them, which may change how sums round; that they are looked at does not.
+    let other = try train(
+      seldom, "--eval-data", data, "--eval-steps", "100", "--eval-limit", "3", "--quiet")
+    #expect(other.status == 0, "\(other.errors)")
+    let name = method == ["--outer", "full"] ? "/model.imprint" : "/adapter_model.safetensors"
+    #expect(
+      try Data(contentsOf: URL(filePath: often + name))
+        == Data(contentsOf: URL(filePath: seldom + name)))
+  }
+
+  /// A run writes its flags, and does the same again from them.
+  @Test func aRunFromAFile() throws {
+    let (data, one, two) = (try tasks(), folder.file("one"), folder.file("two"))
+    let config = try folder.write(
+      Array("model: \(model)\ndata: \(data)\nbatch_size: 2\nsteps: 3\nrank: 2\n".utf8), "c.yaml")
+    let first = try Tool.run(
+      "imprint", "train", "--config", config, "--output", one, "--seed", "3", "-q")
+    #expect(first.status == 0, "\(first.errors)")
+    let again = try Tool.run(
+      "imprint", "train", "--config", one + "/run.yaml", "--output", two, "-q")
+    #expect(again.status == 0, "\(again.errors)")
+    let name = "/adapter_model.safetensors"
+    #expect(
+      try Data(contentsOf: URL(filePath: one + name))
+        == Data(contentsOf: URL(filePath: two + name)))
+    let resumed = try Tool.run("imprint", "train", "--config", one + "/run.yaml", "--resume", "-q")
+    #expect(resumed.status == 0, "\(resumed.errors)")
+
+    let unknown = try folder.write(Array("model: x\nbach-size: 2\n".utf8), "unknown.yaml")
+    let refused = try Tool.run("imprint", "train", "--config", unknown)
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    #expect(
+      refused.errors
+        == "imprint: \(unknown), line 2: 'bach-size' is no flag of imprint train: did you mean 'batch-size'?\n"
+    )
+    let wrong = try folder.write(Array("batch-size: many\n".utf8), "wrong.yaml")
+    let invalid = try Tool.run("imprint", "train", "--config", wrong)
+    #expect(invalid.status == 64 && invalid.errors.contains("with the flags of \(wrong)"))
+    #expect(invalid.errors.contains("'many' is invalid for '--batch-size"))
+  }
+
   @Test func resultsAsJSON() throws {
     let verified = try object(try Tool.run("imprint-tools", "verify", model, "--json"))
     #expect(verified["blocks"] as? Int ?? 0 > 0)

@@ -96,6 +96,18 @@ struct EventFileTests {
     #expect(throws: FileError.self) { try EventFile(folder: folder.file("none"), after: 0) }
   }
 
+  @Test func heldOutTasksHaveTheirOwnTags() throws {
+    let text = """
+      {"step": 20, "nc_nll": 7, "prompt_nll": 1, "ft_nll": 2, "nc_exact_match": 0, \
+      "prompt_exact_match": 0.5, "ft_exact_match": 0.25, "inner_loss": 5, "seconds": 1}
+      """
+    let file = try EventFile(folder: run, after: 0)
+    try file.append(try JSONDecoder().decode(HeldOutMetrics.self, from: Data(text.utf8)))
+    let event = try #require(try EventReader(path: file.path).events.last)
+    #expect(event.step == 20 && event.scalars["held_out/ft_nll"] == 2)
+    #expect(event.scalars.count == 8)
+  }
+
   @Test func lossesAreNumbersEvenWhereTheyAreNone() throws {
     let file = try EventFile(folder: run, after: 0)
     try file.append([("a", .nan), ("b", .infinity)], step: 1 << 40)

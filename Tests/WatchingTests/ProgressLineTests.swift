@@ -100,6 +100,14 @@ private final class Screen: Sendable {
     #expect(screen.taken() == "verifying 60 %\n")
   }
 
+  @Test func verboseWritesEveryLine() {
+    let screen = Screen(columns: 80)
+    var line = ProgressLine(quiet: false, verbose: true, output: screen.output)
+    for step in 1...3 { line.show("step \(step)") }
+    line.finish()
+    #expect(screen.taken() == "step 1\nstep 2\nstep 3\n")
+  }
+
   @Test func quietIsSilent() {
     let screen = Screen(columns: 80)
     var line = ProgressLine(quiet: true, output: screen.output)

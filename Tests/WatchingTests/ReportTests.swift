@@ -79,6 +79,25 @@ struct ReportTests {
     #expect(!html.contains("<h2>Evaluation</h2>"))
   }
 
+  @Test func heldOutTasksHaveCurves() throws {
+    #expect(!(try page().contains("Held-out tasks")))
+    let rows = [0, 20, 40].map { step in
+      """
+      {"step": \(step), "nc_nll": 7, "prompt_nll": 1, "ft_nll": \(8.0 / Double(step + 1)), \
+      "nc_exact_match": 0, "prompt_exact_match": 0.5, "ft_exact_match": \(Double(step) / 40), \
+      "inner_loss": 5, "seconds": 1}
+
+      """
+    }
+    try write("held_out.jsonl", rows.joined())
+    let html = try page()
+    #expect(html.contains("<b>Held-out tasks</b> <span>nats per token</span>"))
+    #expect(html.contains("FT</tspan> <tspan class=\"value\">100<"))
+    #expect(html.contains("100.0 %<small>held-out tasks, step 40<"))
+    try write("held_out.jsonl", "{}\n")
+    #expect(throws: FileError.self) { try RunReport(run: run) }
+  }
+
   @Test func summaryHasTheNumbers() throws {
     let summary = try RunReport(run: run).summary
     #expect(summary.steps == 40 && summary.totalSteps == 40 && summary.seconds == 80)

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Invocation
 
-@main
 struct ImprintTools: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-tools",
@@ -10,4 +10,9 @@ struct ImprintTools: AsyncParsableCommand {
       Convert.self, Synthesize.self, Inspect.self, Verify.self, Tokenize.self, Merge.self,
       Compare.self, Report.self,
     ])
+}
+
+@main
+enum Main {
+  static func main() async { await Program.run(ImprintTools.self) }
 }

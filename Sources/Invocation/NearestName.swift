@@ -1,0 +1,25 @@
+/// The known name that a wrong one was probably meant to be.
+enum NearestName {
+  /// The name of `names` with the fewest edits from `name`, the first of several; nil of none.
+  static func find(_ name: String, among names: [String]) -> String? {
+    names.min { distance(name, $0) < distance(name, $1) }
+  }
+
+  /// Characters to insert, remove, replace or swap with a neighbour to get from `a` to `b` (optimal
+  /// string alignment).
+  static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    var before: [Int] = []
+    var last = Array(0...b.count)
+    for i in a.indices {
+      var row = [i + 1]
+      for j in b.indices {
+        var best = min(last[j] + (a[i] == b[j] ? 0 : 1), last[j + 1] + 1, row[j] + 1)
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, before[j - 1] + 1) }
+        row.append(best)
+      }
+      (before, last) = (last, row)
+    }
+    return last[b.count]
+  }
+}

@@ -1,0 +1,42 @@
+public import ArgumentParser
+import Foundation
+
+/// The main function of an executable.
+public enum Program {
+  /// The variable of the environment that has a command line read and checked, and nothing done.
+  public static let checkOnly = "IMPRINT_CHECK_ONLY"
+
+  /// Reads the process's command line, with the files of `--config`, for `root` and runs it.
+  ///
+  /// Exits with 64 where the command line is wrong and with 1 where a file is.
+  public static func run<Root: ParsableCommand>(_ root: Root.Type) async {
+    var files: [String] = []
+    do {
+      let words: [String]
+      do {
+        let invocation = try Invocation(root, Array(CommandLine.arguments.dropFirst()))
+        (words, files) = (invocation.words, invocation.files)
+      } catch {
+        note("\(Root._commandName): \(error)")
+        throw ExitCode(1)
+      }
+      var command = try Root.parseAsRoot(words)
+      files = []
+      if ProcessInfo.processInfo.environment[checkOnly] != nil { return }
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      if !files.isEmpty, Root.exitCode(for: error) == .validationFailure {
+        note("\(Root._commandName): with the flags of \(files.joined(separator: ", ")):")
+      }
+      Root.exit(withError: error)
+    }
+  }
+
+  private static func note(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+}

@@ -1,0 +1,53 @@
+public import Weights
+
+/// What held-out tasks give after a step of a run: means over groups of tasks.
+public struct HeldOutMetrics: Codable, Sendable {
+  /// Steps done; 0 before the first.
+  public var step: Int
+  /// −log P_θ(a | q), nats per token.
+  public var ncNLL: Double
+  /// −log P_θ(a | c ⊕ q).
+  public var promptNLL: Double
+  /// −log P_θ′(a | q).
+  public var ftNLL: Double
+  /// Share of responses that are the likeliest token by token, NC.
+  public var ncExactMatch: Double
+  /// Prompt.
+  public var promptExactMatch: Double
+  /// FT.
+  public var ftExactMatch: Double
+  /// Mean loss of the contexts before the inner step.
+  public var innerLoss: Double
+  /// Seconds that it took.
+  public var seconds: Double
+
+  enum CodingKeys: String, CodingKey {
+    case step
+    case ncNLL = "nc_nll"
+    case promptNLL = "prompt_nll"
+    case ftNLL = "ft_nll"
+    case ncExactMatch = "nc_exact_match"
+    case promptExactMatch = "prompt_exact_match"
+    case ftExactMatch = "ft_exact_match"
+    case innerLoss = "inner_loss"
+    case seconds
+  }
+}
+
+extension Trainer {
+  /// NC, Prompt and FT of `groups`, in the buffers of training: its plan must have been made for
+  /// them, too, with their Prompt forms. Changes nothing of the run.
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
+  public func evaluate(_ groups: [TaskGroup]) throws(WeightError) -> HeldOutMetrics {
+    let start = ContinuousClock.now
+    var scores: [GroupScores] = []
+    for part in plan.limits.pack(groups, prompts: true) { scores += try meta.evaluate(part) }
+    func mean(_ value: (GroupScores) -> Double) -> Double { Estimate(scores.map(value)).mean }
+    return HeldOutMetrics(
+      step: step, ncNLL: mean(\.unprompted.meanNLL), promptNLL: mean(\.prompted.meanNLL),
+      ftNLL: mean(\.adapted.meanNLL), ncExactMatch: mean(\.unprompted.exactMatch),
+      promptExactMatch: mean(\.prompted.exactMatch), ftExactMatch: mean(\.adapted.exactMatch),
+      innerLoss: mean(\.innerLoss), seconds: (ContinuousClock.now - start).inSeconds)
+  }
+}
