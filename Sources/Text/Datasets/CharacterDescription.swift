@@ -3,7 +3,7 @@ import Storage
 /// Descriptions of people who do not exist, and a question about one thing that is said of them.
 ///
 /// After the dataset of the same name in Zhang et al. 2025, §4. Names, places and every answer of a
-/// test task come from words that no training task uses (``Vocabulary``), and some phrasings are
+/// test task come from words that no training task uses (`Vocabulary`), and some phrasings are
 /// met in test tasks only. The first tasks of a longer dataset are those of a shorter one.
 public struct CharacterDescription: Sequence {
   /// How a query ends.
