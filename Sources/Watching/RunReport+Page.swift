@@ -1,4 +1,5 @@
 import Foundation
+import MetaLearning
 
 extension RunReport {
   /// The page.
