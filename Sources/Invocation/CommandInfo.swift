@@ -38,7 +38,7 @@ struct CommandInfo: Decodable {
   private struct Tool: Decodable { var command: CommandInfo }
 
   /// What ArgumentParser says of `root`; of nothing where its format has changed.
-  init(_ root: (some ParsableCommand).Type) {
+  init(_ root: any ParsableCommand.Type) {
     let tool = try? JSONDecoder().decode(Tool.self, from: Data(root._dumpHelp().utf8))
     self = tool?.command ?? CommandInfo(commandName: "")
   }

@@ -10,19 +10,21 @@ public struct Invocation {
   public let words: [String]
   /// The files, in the order in which they were given: later ones win.
   public let files: [String]
-  private let command: CommandInfo
-  private let path: [String]
-  private let name: String
+  private let root: any ParsableCommand.Type
 
   /// Reads `words`, those after the executable's name, for `root`.
   ///
   /// Throws an error of one line that names the file, the line and the key: see
-  /// `Docs/watching.md`.
-  public init(_ root: (some ParsableCommand).Type, _ words: [String]) throws {
-    let tool = CommandInfo(root)
-    let (command, path) = tool.descend(words)
-    (self.command, self.path) = (command, path)
-    name = ([tool.commandName] + path).joined(separator: " ")
+  /// `Docs/command-line.md`.
+  public init(_ root: any ParsableCommand.Type, _ words: [String]) throws {
+    self.root = root
+    // Describing every command takes time and memory that most calls do not need.
+    guard words.contains(where: { $0.hasPrefix("--config") }) else {
+      (self.words, files) = (words, [])
+      return
+    }
+    let place = Place(root, words)
+    let (command, path) = (place.command, place.path)
     let given = GivenFlags(Array(words.dropFirst(path.count)), command: command)
     files = given.items.filter { $0.argument?.key == "config" }.compactMap(\.values.first)
     guard !files.isEmpty else {
@@ -32,12 +34,25 @@ public struct Invocation {
     var taken = Set(given.items.compactMap(\.argument).map(command.identity))
     var added: [String] = []
     for file in files.reversed() {
-      let entries = try ConfigurationFile(path: file, command: command, name: name).entries
+      let entries = try ConfigurationFile(path: file, command: command, name: place.name).entries
         .filter { !taken.contains(command.identity($0.argument)) }
       added = entries.flatMap(\.words) + added
       taken.formUnion(entries.map { command.identity($0.argument) })
     }
     self.words = path + added + given.items.flatMap(\.words)
+  }
+
+  /// The command that words name.
+  private struct Place {
+    let command: CommandInfo
+    let path: [String]
+    let name: String
+
+    init(_ root: any ParsableCommand.Type, _ words: [String]) {
+      let tool = CommandInfo(root)
+      (command, path) = tool.descend(words)
+      name = ([tool.commandName] + path).joined(separator: " ")
+    }
   }
 
   /// Flags that say how a run is started, not what it is.
@@ -47,6 +62,8 @@ public struct Invocation {
 
   /// Every flag with its value, given or by default, as a file for `--config`.
   public func resolved() -> String {
+    let place = Place(root, words)
+    let (command, path) = (place.command, place.path)
     var values: [String: [String]] = [:]
     var order: [String] = []
     func set(_ argument: CommandInfo.Argument, _ new: [String], adds: Bool) {
@@ -74,7 +91,7 @@ public struct Invocation {
         + (isList
           ? "[\(texts.map(Self.scalar).joined(separator: ", "))]" : Self.scalar(texts.last ?? ""))
     }
-    return "# \(name) --config THIS-FILE\n" + lines.map { $0 + "\n" }.joined()
+    return "# \(place.name) --config THIS-FILE\n" + lines.map { $0 + "\n" }.joined()
   }
 
   /// `text` as YAML, in quotes where it is anything but a word or a number.

@@ -236,6 +236,10 @@ public struct RunFolder: Sendable {
 
 /// Why Foundation could not do something with a file.
 private func reason(_ error: any Error) -> String {
+  // Foundation keeps no error number of this one.
+  if (error as? CocoaError)?.code == .fileWriteVolumeReadOnly {
+    return String(cString: strerror(EROFS))
+  }
   let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
   return (underlying.map { String(cString: strerror(Int32($0.code))) })
     ?? error.localizedDescription

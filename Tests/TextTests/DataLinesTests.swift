@@ -125,6 +125,7 @@ import Text
     #expect(count == 5000)
     let missing = folder.file("no/such/rows.jsonl")
     #expect(
-      problem { try TaskWriter.write([task], to: missing) } == "\(missing): cannot be written")
+      problem { try TaskWriter.write([task], to: missing) }
+        == "\(missing): cannot be written: No such file or directory")
   }
 }
