@@ -1,6 +1,10 @@
 private import COpenBLAS
 private import Synchronization
 
+#if canImport(Glibc)
+  private import Glibc
+#endif
+
 /// The element type of the engine: `Float` in use, `Double` where tests need finite differences.
 public protocol Scalar: BinaryFloatingPoint, Sendable {
   /// `c = alpha · op(a) · op(b) + beta · c`, row-major, on the calling thread.
@@ -76,6 +80,20 @@ public enum BLAS {
   ///
   /// The corresponding C function is `openblas_set_num_threads`.
   public static func useCallingThreadOnly() { openblas_set_num_threads(1) }
+
+  /// Ends the process with a line where the system has no addresses for the buffers that OpenBLAS
+  /// takes at each of `threads` threads' first product: refused, it would ask again for ever.
+  static func checkBuffers(threads: Int) {
+    let size = threads * (136 << 20)
+    guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      base != MAP_FAILED
+    else {
+      let line = "imprint: the system has no \(size) bytes for the buffers of matrix products\n"
+      _ = line.withCString { write(2, $0, strlen($0)) }
+      exit(1)
+    }
+    munmap(base, size)
+  }
 
   /// Lets one call use `count` threads of the library's own, to measure its rate.
   public static func useThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }

@@ -69,6 +69,7 @@ private final class ThreadPool: @unchecked Sendable {
   }
 
   private init(count: Int) {
+    BLAS.checkBuffers(threads: count)
     guard let pool = ck_pool_create(Int32(count)) else {
       preconditionFailure("the system has no memory for threads")
     }

@@ -76,12 +76,12 @@ import Testing
     try expect(tool.finish(), run, "cannot be written: File too large")
   }
 
-  /// OpenBLAS asks for 128 MiB of addresses a thread, and for ever where it is refused them: it gets
-  /// one thread, so that we are the first to be refused something.
-  @Test func memoryThatTheSystemRefuses() throws {
+  /// OpenBLAS asks for 128 MiB of addresses a thread, and for ever where it is refused them: we have
+  /// to be the first to be refused something.
+  @Test(arguments: [0, 1]) func memoryThatTheSystemRefuses(libraryThreads: Int) throws {
     let tool = try RunningTool(
       "imprint", training.arguments(run, steps: 4, ["--quiet", "--rank", "4096"]),
-      shell: "export OPENBLAS_NUM_THREADS=1; ulimit -v 400000;")
+      shell: "\(libraryThreads == 1 ? "export OPENBLAS_NUM_THREADS=1;" : "") ulimit -v 400000;")
     let result = tool.finish()
     try expect(result, "the system has no", "bytes for", checkpoint: false)
   }
