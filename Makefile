@@ -24,7 +24,7 @@ PEERS ?= brief
 COMPLETIONS ?= $(HOME)/.local/share
 TOOLS := imprint imprint-tools imprint-bench
 
-.PHONY: help deps build model demo test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
+.PHONY: help deps build model demo readers test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
   completions man docs clean
 
 help: ## Show the targets
@@ -49,6 +49,9 @@ model: $(MODEL) ## Fetch SmolLM2-135M-Instruct and convert it
 
 demo: build model ## Meta-train a LoRA on a real model and show what one gradient step does
 	@Benchmarks/demo $(BIN) $(MODEL) $(CACHE)/demo
+
+readers: ## Set up the Python packages that read what the tests write (optional: tests skip without)
+	@Tools/scripts/setup-venv $(CACHE)/venv-readers Tests/readers.txt
 
 test: deps ## Build and run the tests
 	@swift build -c release --build-tests

@@ -33,6 +33,8 @@ public struct AdapterLayout: Sendable {
 
   /// The configuration that the layout follows.
   public let configuration: AdapterConfiguration
+  /// The model's shape.
+  public let architecture: Architecture
   /// The adapted linears, block by block in order of use.
   public let entries: [Entry]
   /// The number of parameters.
@@ -67,6 +69,7 @@ public struct AdapterLayout: Sendable {
       }
     }
     self.configuration = configuration
+    self.architecture = architecture
     self.entries = entries
     self.places = places
     count = offset

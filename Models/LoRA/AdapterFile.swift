@@ -2,11 +2,11 @@ private import Foundation
 public import Storage
 public import Weights
 
-/// Adapters in files: PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) and plain
-/// safetensors files of the same tensors.
+/// Adapters in files: PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`), plain
+/// safetensors files of the same tensors, and llama.cpp's GGUF files.
 ///
-/// Tensor names are PEFT's, `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight`, or
-/// short, `layers.N.self_attn.q_proj.lora_A`. A has shape (r, in), B (out, r).
+/// Tensor names are PEFT's, `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight`, short,
+/// `layers.N.self_attn.q_proj.lora_A`, or in GGUF llama.cpp's. A has shape (r, in), B (out, r).
 public struct AdapterFile {
   /// How the names are written.
   public enum Naming: Sendable {
@@ -18,14 +18,14 @@ public struct AdapterFile {
 
   /// What the adapter is made of.
   public let configuration: AdapterConfiguration
-  private let file: SafetensorsFile
+  private let file: any AdapterSource
   /// By short name: the name in the file.
   private let names: [String: String]
 
   /// PEFT's name of a short name.
   static func peftName(_ short: String) -> String { "base_model.model.model.\(short).weight" }
 
-  /// Opens a PEFT folder or a safetensors file.
+  /// Opens a PEFT folder, a safetensors file or a GGUF file; which, is told from the content.
   ///
   /// `scale` is α / r for a file that has no configuration beside it; the ranks are those of the
   /// tensors. Throws ``WeightError`` naming the field or the tensor that is wrong.
@@ -35,20 +35,15 @@ public struct AdapterFile {
       throw WeightError(path: path, "there is no adapter here")
     }
     let tensors = isFolder.boolValue ? path + "/adapter_model.safetensors" : path
-    let file = try SafetensorsFile(path: tensors)
-    var names: [String: String] = [:]
-    for name in file.tensors.keys {
-      var short = name
-      for prefix in ["base_model.model.model.", "base_model.model.", "model."]
-      where short.hasPrefix(prefix) {
-        short.removeFirst(prefix.count)
-        break
-      }
-      if short.hasSuffix(".weight") { short.removeLast(7) }
-      guard names.updateValue(name, forKey: short) == nil else {
-        throw WeightError(path: tensors, "tensor '\(short)' appears under two names")
-      }
+    if !isFolder.boolValue, try GGUFAdapterSource.matches(path) {
+      let source = try GGUFAdapterSource(path: path)
+      file = source
+      names = source.names
+      configuration = try Self.infer(source, names) { source.scale(ofRank: $0) }
+      return
     }
+    let file = try SafetensorsFile(path: tensors)
+    let names = try file.shortNames()
     self.file = file
     self.names = names
     let configPath =
@@ -62,7 +57,7 @@ public struct AdapterFile {
       guard let scale else {
         throw WeightError(path: path, "has no adapter_config.json beside it: its scale is unknown")
       }
-      configuration = try Self.infer(file, names, scale: scale)
+      configuration = try Self.infer(file, names) { _ in scale }
     }
     try checkRanks()
   }
@@ -77,7 +72,7 @@ public struct AdapterFile {
       else { continue }
       let module = AdapterConfiguration.moduleName(layer: layer, kind: kind)
       let rank = ranks.first(for: module)?.value ?? configuration.rank
-      let shape = try file.tensor(name).shape
+      let shape = try file.shape(of: name)
       guard shape.first == rank else {
         throw WeightError(
           path: file.path, "tensor '\(name)': expected shape (\(rank), in), found \(shape)")
@@ -91,13 +86,13 @@ public struct AdapterFile {
     }
   }
 
-  /// The configuration that the tensors' shapes say, all with the same scale.
+  /// The configuration that the tensors' shapes say; `scale` gives the scale of a rank.
   private static func infer(
-    _ file: SafetensorsFile, _ names: [String: String], scale: Double
+    _ file: any AdapterSource, _ names: [String: String], scale: (_ rank: Int) -> Double
   ) throws(WeightError) -> AdapterConfiguration {
     var ranks: [String: Int] = [:]
     for (short, name) in names where short.hasSuffix(".lora_A") {
-      let shape = try file.tensor(name).shape
+      let shape = try file.shape(of: name)
       guard shape.count == 2, shape[0] > 0 else {
         throw WeightError(
           path: file.path, "tensor '\(name)': expected shape (r, in), found \(shape)")
@@ -112,14 +107,27 @@ public struct AdapterFile {
     }
     let other = ranks.filter { $0.value != rank }
     return AdapterConfiguration(
-      rank: rank, alpha: scale * Double(rank), targetModules: modules, rankPattern: other,
-      alphaPattern: other.mapValues { scale * Double($0) })
+      rank: rank, alpha: scale(rank) * Double(rank), targetModules: modules, rankPattern: other,
+      alphaPattern: other.mapValues { scale($0) * Double($0) })
+  }
+
+  /// The adapter of the file at `path` (see ``init(path:scale:)``) for models of `architecture`.
+  public static func tensors<S: Scalar>(
+    _ path: String, _ architecture: Architecture, arena: Arena = Arena()
+  ) throws(WeightError) -> AdapterTensors<S> {
+    let file = try AdapterFile(path: path)
+    let tensors = AdapterTensors<S>(
+      layout: AdapterLayout(file.configuration, architecture: architecture), arena: arena,
+      for: .adapter)
+    try file.read(into: tensors)
+    return tensors
   }
 
   /// Copies the file's tensors into `adapter`, whose layout must be that of ``configuration``.
   ///
   /// Throws ``WeightError`` where a tensor is missing, left over or of another shape.
   public func read<S: Scalar>(into adapter: AdapterTensors<S>) throws(WeightError) {
+    try file.check(adapter.layout.architecture)
     var left = Set(names.keys)
     for entry in adapter.layout.entries {
       for (short, target) in [
@@ -128,14 +136,16 @@ public struct AdapterFile {
         guard let name = names[short] else {
           throw WeightError(path: file.path, "tensor '\(short)' is missing")
         }
-        let shape = try file.tensor(name).shape
+        let shape = try file.shape(of: name)
         guard shape == [target.rows, target.columns] else {
           throw WeightError(
             path: file.path,
             "tensor '\(name)': expected shape (\(target.rows), \(target.columns)), found \(shape)")
         }
-        for (index, value) in try file.floats(name).enumerated() {
-          target.pointer[index] = S(value)
+        let values = try file.floats(name)
+        for row in 0..<target.rows {
+          let start = file.row(row, of: short, in: adapter.layout.architecture) * target.columns
+          for column in 0..<target.columns { target[row, column] = S(values[start + column]) }
         }
         left.remove(short)
       }
@@ -163,18 +173,24 @@ public struct AdapterFile {
       path: path, tensors: tensors.map(\.0),
       metadata: metadata.merging(["format": "pt"]) { a, _ in a })
     for (_, values) in tensors {
-      let floats = values.elements.map { Float($0) }
-      let failure = floats.withUnsafeBytes { bytes -> WeightError? in
-        do throws(WeightError) {
-          try writer.append(bytes)
-          return nil
-        } catch {
-          return error
-        }
-      }
-      if let failure { throw failure }
+      try withBytes(of: values.elements.map { Float($0) }, writer.append)
     }
     try writer.finish()
+  }
+
+  /// Calls `body` with the bytes of `elements`.
+  static func withBytes<Element>(
+    of elements: [Element], _ body: (UnsafeRawBufferPointer) throws(WeightError) -> Void
+  ) throws(WeightError) {
+    let failure = elements.withUnsafeBytes { bytes -> WeightError? in
+      do throws(WeightError) {
+        try body(bytes)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
   }
 
   /// Writes a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.

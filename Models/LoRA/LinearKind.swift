@@ -20,6 +20,19 @@ public enum LinearKind: String, CaseIterable, Codable, Sendable {
   /// The name that users give in `--target-modules`, for example `q_proj`.
   public var moduleName: String { String(rawValue.split(separator: ".")[1]) }
 
+  /// llama.cpp's name, in GGUF files after `blk.N.`.
+  public var ggufName: String {
+    switch self {
+    case .query: "attn_q"
+    case .key: "attn_k"
+    case .value: "attn_v"
+    case .output: "attn_output"
+    case .gate: "ffn_gate"
+    case .up: "ffn_up"
+    case .down: "ffn_down"
+    }
+  }
+
   /// The place of this linear in a block.
   public var index: Int {
     switch self {

@@ -86,7 +86,14 @@ struct PEFTConfiguration: Codable {
     switch file.target_modules {
     case .pattern("all-linear"): kinds = LinearKind.allCases
     case .pattern(let pattern):
-      kinds = LinearKind.allCases.filter { $0.moduleName == pattern || $0.rawValue == pattern }
+      // PEFT matches the whole name of a module. What a pattern says of a block holds for all here:
+      // where it does not, tensors are missing or left over.
+      let expression = try? Regex(pattern)
+      kinds = LinearKind.allCases.filter { kind in
+        let name = AdapterConfiguration.moduleName(layer: 0, kind: kind)
+        return kind.isNamed(pattern)
+          || expression.map { (try? $0.wholeMatch(in: name)) != nil } == true
+      }
     case .names(let names):
       for name in names where !LinearKind.allCases.contains(where: { $0.isNamed(name) }) {
         throw refuse("target_modules: '\(name)' is none of the seven linears")

@@ -1,3 +1,4 @@
+import LoRA
 import Weights
 
 /// A model in a GGUF file, with llama.cpp's names and its order of query and key rows.
@@ -65,12 +66,10 @@ struct GGUFSource: ModelSource {
       let ordered = UnsafeMutableRawBufferPointer.allocate(
         byteCount: architecture.headDim * rowBytes, alignment: 64)
       defer { ordered.deallocate() }
-      let half = architecture.headDim / 2
       for head in 0..<expected.rows / architecture.headDim {
         let start = head * architecture.headDim
         for row in 0..<architecture.headDim {
-          // llama.cpp interleaves the halves: row (side, pair) is stored at 2 · pair + side.
-          let source = start + 2 * (row % half) + row / half
+          let source = GGUFFile.interleaved(start + row, headDim: architecture.headDim)
           UnsafeMutableRawBufferPointer(
             rebasing: ordered[row * rowBytes..<(row + 1) * rowBytes]
           ).copyMemory(
@@ -84,12 +83,9 @@ struct GGUFSource: ModelSource {
     }
   }
 
-  private static let parts = [
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-  ]
+  private static let parts = Dictionary(
+    uniqueKeysWithValues: LinearKind.allCases.map { ($0.rawValue, $0.ggufName) }
+      + [("input_layernorm", "attn_norm"), ("post_attention_layernorm", "ffn_norm")])
 
   /// llama.cpp's name of a Hugging Face name.
   private static func name(of name: String) -> String {

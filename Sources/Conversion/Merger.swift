@@ -1,5 +1,4 @@
 public import LoRA
-import Operations
 public import Storage
 public import Weights
 
@@ -25,13 +24,10 @@ public struct Merger {
     _ file: WeightFile, _ adapter: AdapterTensors<Float>, to output: String,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(WeightError) -> WriteSummary {
-    var entries: [String: AdapterLayout.Entry] = [:]
-    for entry in adapter.layout.entries {
-      entries["model.layers.\(entry.layer).\(entry.kind.rawValue).weight"] = entry
-    }
+    let merged = MergedRows(adapter)
     let descriptions = file.tensors.map { tensor in
       var description = tensor.description
-      if entries[tensor.name] != nil { description.type = type }
+      if merged.changes(tensor.name) { description.type = type }
       return description
     }
     let writer = try WeightFileWriter(
@@ -46,8 +42,8 @@ public struct Merger {
       let step = tensor.blockRows
       for start in stride(from: 0, to: tensor.rows, by: step) {
         let rows = start..<min(start + step, tensor.rows)
-        if let entry = entries[tensor.name] {
-          try append(tensor, rows, entry, adapter, writer, scratch)
+        if merged.changes(tensor.name) {
+          try merged.bytes(of: tensor, rows, as: type, scratch: scratch, writer.append)
         } else {
           let bytes = UnsafeMutableRawBufferPointer.allocate(
             byteCount: rows.count * tensor.description.rowBytes, alignment: 64)
@@ -61,39 +57,5 @@ public struct Merger {
       }
     }
     return try writer.finish()
-  }
-
-  private func append(
-    _ tensor: WeightTensor, _ rows: Range<Int>, _ entry: AdapterLayout.Entry,
-    _ adapter: AdapterTensors<Float>, _ writer: WeightFileWriter,
-    _ scratch: UnsafeMutableRawBufferPointer
-  ) throws(WeightError) {
-    let count = rows.count * tensor.columns
-    let values = UnsafeMutablePointer<Float>.allocate(capacity: count)
-    defer { values.deallocate() }
-    try tensor.decode(rows: rows, into: values, scratch: scratch)
-    multiply(
-      adapter.up(entry).rows(rows), adapter.down(entry),
-      into: Matrix(values, rows: rows.count, columns: tensor.columns), scale: Float(entry.scale),
-      keep: 1)
-    switch type {
-    case .f16:
-      let halves = UnsafeMutableBufferPointer<Float16>.allocate(capacity: count)
-      defer { halves.deallocate() }
-      for index in 0..<count { halves.initializeElement(at: index, to: Float16(values[index])) }
-      try writer.append(UnsafeRawBufferPointer(halves))
-    case .bf16:
-      let halves = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: count)
-      defer { halves.deallocate() }
-      for index in 0..<count {
-        // To nearest, ties to even.
-        let bits = values[index].bitPattern
-        halves.initializeElement(
-          at: index, to: UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16))
-      }
-      try writer.append(UnsafeRawBufferPointer(halves))
-    default:
-      try writer.append(UnsafeRawBufferPointer(start: values, count: 4 * count))
-    }
   }
 }

@@ -103,6 +103,14 @@ public final class GGUFFile: Sendable {
     self.tensors = tensors
   }
 
+  /// Where llama.cpp stores a row of a query or key matrix of a Llama model: it interleaves the two
+  /// halves of every head, so that row (side, pair) is at 2 · pair + side.
+  public static func interleaved(_ row: Int, headDim: Int) -> Int {
+    let (head, inside) = row.quotientAndRemainder(dividingBy: headDim)
+    let half = headDim / 2
+    return head * headDim + 2 * (inside % half) + inside / half
+  }
+
   private static func alignment(
     _ value: GGUFValue?, _ reader: GGUFReader
   ) throws(WeightError) -> Int {
@@ -116,6 +124,27 @@ public final class GGUFFile: Sendable {
   /// The stored bytes of a tensor, valid as long as this object.
   public func bytes(_ tensor: GGUFTensor) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
+  }
+
+  /// The elements as f32; F32, F16 and BF16 only. Throws ``WeightError`` for other types.
+  public func floats(_ tensor: GGUFTensor) throws(WeightError) -> [Float] {
+    let bytes = bytes(tensor)
+    let count = tensor.shape.reduce(1, *)
+    switch tensor.type {
+    case .f32: return (0..<count).map { Float(bitPattern: bytes.integer(at: 4 * $0)) }
+    case .f16:
+      return (0..<count).map {
+        Float(Float16(bitPattern: bytes.integer(at: 2 * $0, as: UInt16.self)))
+      }
+    case .bf16:
+      return (0..<count).map {
+        Float(bitPattern: UInt32(bytes.integer(at: 2 * $0, as: UInt16.self)) << 16)
+      }
+    default:
+      throw WeightError(
+        path: path, "tensor '\(tensor.name)': expected F32, F16 or BF16, found \(tensor.type.label)"
+      )
+    }
   }
 
   /// An integer of the metadata. Throws ``WeightError`` where it is missing or of another kind.

@@ -5,10 +5,10 @@ struct ImprintTools: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "imprint-tools",
     abstract:
-      "Convert, synthesize, inspect, verify, tokenize, merge, compare, report: the tools around weight files and runs.",
+      "Convert, synthesize, inspect, verify, tokenize, merge, export, compare, report: the tools around weight files and runs.",
     subcommands: [
       Convert.self, Synthesize.self, Inspect.self, Verify.self, Tokenize.self, Merge.self,
-      Compare.self, Report.self,
+      Export.self, Compare.self, Report.self,
     ])
 }
 

@@ -18,7 +18,7 @@ struct Merge: ParsableCommand {
   @Argument(help: "The weight file of the base model.")
   var model: String
 
-  @Argument(help: "A run folder or a PEFT adapter.")
+  @Argument(help: "A run folder, or a PEFT or GGUF adapter.")
   var adapter: String
 
   @Argument(help: "The weight file to write.")
@@ -52,12 +52,7 @@ struct Merge: ParsableCommand {
   func run() throws {
     try reportingErrors(interruptible: true) {
       let file = try WeightFile(path: model)
-      let source = try AdapterFile(path: adapter)
-      let arena = Arena()
-      let tensors = AdapterTensors<Float>(
-        layout: AdapterLayout(source.configuration, architecture: file.architecture),
-        arena: arena, for: .adapter)
-      try source.read(into: tensors)
+      let tensors: AdapterTensors<Float> = try AdapterFile.tensors(adapter, file.architecture)
       var line = ProgressLine(quiet: quiet)
       let summary = try Merger(type: type, level: level).merge(file, tensors, to: output) {
         line.show("merging", $0, $1)
