@@ -22,11 +22,13 @@ public struct MetaLimits: Sendable {
   public var cachedTokens: Int
   /// Whether losses of θ leave out some of the inputs of the adapter.
   public var dropout: Bool
+  /// Rows of all inner passes whose gradients a full inner step sums; 0 for those of one pass.
+  public var factorRows: Int
 
   /// All sizes.
   public init(
     groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
-    cachedTokens: Int = 0, dropout: Bool = false
+    cachedTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -36,6 +38,7 @@ public struct MetaLimits: Sendable {
     self.logitRows = logitRows
     self.cachedTokens = cachedTokens
     self.dropout = dropout
+    self.factorRows = factorRows
   }
 }
 
@@ -136,7 +139,8 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         limits: .init(rows: rows, scored: scored, groups: limits.groups),
         storage: configuration.factorStorage, arena: arena)
     }
-    innerFactors = factors ? store(limits.innerRows, limits.innerRows) : nil
+    let innerRows = max(limits.innerRows, limits.factorRows)
+    innerFactors = factors ? store(innerRows, innerRows) : nil
     outerFactors =
       factors && (second || configuration.learnsInnerRates)
       ? store(limits.outerRows, limits.scoredRows) : nil

@@ -58,6 +58,8 @@ public struct RunDescription: Codable, Sendable {
   public var lmDataFingerprint: String?
   /// The adapter that the run started from, where it was not a new one.
   public var startAdapter: String?
+  /// Tokens of the longest context, where there are tasks.
+  public var contextLength: Int?
   /// What joins context and query in Prompt form.
   public var separator: String
   /// The most tokens of a teacher's response, where there is a teacher.
@@ -77,6 +79,7 @@ public struct RunDescription: Codable, Sendable {
     case lmData = "lm_data"
     case lmDataFingerprint = "lm_data_fingerprint"
     case startAdapter = "start_adapter"
+    case contextLength = "context_length"
     case separator
     case teacherMaxTokens = "teacher_max_tokens"
     case training, plan, threads
@@ -86,9 +89,8 @@ public struct RunDescription: Codable, Sendable {
   public init(
     version: String, model: String, modelFingerprint: String, data: String?,
     dataFingerprint: String, lmData: String? = nil, lmDataFingerprint: String? = nil,
-    startAdapter: String? = nil, separator: String, teacherMaxTokens: Int? = nil,
-    training: TrainingConfiguration, plan: Plan,
-    threads: Int
+    startAdapter: String? = nil, contextLength: Int? = nil, separator: String,
+    teacherMaxTokens: Int? = nil, training: TrainingConfiguration, plan: Plan, threads: Int
   ) {
     self.version = version
     self.model = model
@@ -98,6 +100,7 @@ public struct RunDescription: Codable, Sendable {
     self.lmData = lmData
     self.lmDataFingerprint = lmDataFingerprint
     self.startAdapter = startAdapter
+    self.contextLength = contextLength
     self.separator = separator
     self.teacherMaxTokens = teacherMaxTokens
     self.training = training
@@ -139,6 +142,7 @@ public struct RunDescription: Codable, Sendable {
         ("plan.deltas", plan.deltas, 0, upper), ("plan.tangents", plan.tangents, 0, upper),
         ("plan.logit_rows", plan.logitRows, 1, upper), ("threads", threads, 1, 4096),
         ("teacher_max_tokens", teacherMaxTokens ?? 1, 1, upper),
+        ("context_length", contextLength ?? 1, 1, upper),
       ] + training.adapter.rankPattern.values.map { ("rank pattern", $0, 1, 65536) }
     for field in fields where field.value < field.least || field.value > field.most {
       return "\(field.name): expected \(field.least) to \(field.most), found \(field.value)"

@@ -220,15 +220,20 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// The learned inner rates by tensor. Throws ``WeightError`` where there are none.
+  public func innerRates() throws(WeightError) -> [String: Double] {
+    guard let data = FileManager.default.contents(atPath: ratesPath),
+      let values = try? JSONDecoder().decode([String: Double].self, from: data)
+    else { throw WeightError(path: ratesPath, "expected the learned rate of every tensor") }
+    return values
+  }
+
   /// Gives the learned inner rates to `rates`, where the run learned them.
   ///
   /// Throws ``WeightError`` where they are missing or of other tensors.
   public func readInnerRates<S>(into rates: InnerRates<S>) throws(WeightError) {
     if rates.names.isEmpty { return }
-    guard let data = FileManager.default.contents(atPath: ratesPath),
-      let values = try? JSONDecoder().decode([String: Double].self, from: data)
-    else { throw WeightError(path: ratesPath, "expected the learned rate of every tensor") }
-    if let name = rates.set(values) {
+    if let name = rates.set(try innerRates()) {
       throw WeightError(path: ratesPath, "'\(name)': expected one positive rate for each tensor")
     }
   }

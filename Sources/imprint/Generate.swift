@@ -21,10 +21,10 @@ struct Generate: ParsableCommand {
   @Option(help: "The weight file.")
   var model: String
 
-  @Option(help: "A run folder or a PEFT adapter.")
+  @Option(help: "A run folder, or a PEFT or GGUF adapter.")
   var adapter: String?
 
-  @Option(help: "The text to continue.")
+  @Option(help: "The text to continue ('-' for standard input).")
   var prompt: String
 
   @Option(help: "The most new tokens.")
@@ -39,8 +39,10 @@ struct Generate: ParsableCommand {
   @Option(help: "Decides the draws.")
   var seed: UInt64 = 0
 
-  @Option(help: "End at this text, which is not written.")
-  var stop: String?
+  @Option(
+    parsing: .singleValue,
+    help: "End at this text, which is not written; may be given several times.")
+  var stop: [String] = []
 
   @Option(help: "Threads (default: all processors).")
   var threads: Int?
@@ -54,7 +56,7 @@ struct Generate: ParsableCommand {
       throw ValidationError("--temp must not be negative.")
     }
     if !(topP > 0 && topP <= 1) { throw ValidationError("--top-p must be above 0 and at most 1.") }
-    if stop?.isEmpty == true { throw ValidationError("--stop must not be empty.") }
+    if stop.contains("") { throw ValidationError("--stop must not be empty.") }
   }
 
   struct Result: Encodable {
@@ -63,10 +65,20 @@ struct Generate: ParsableCommand {
     var tokens: Int
   }
 
+  private func promptText() throws -> String {
+    guard prompt == "-" else { return prompt }
+    let data = try FileHandle.standardInput.readToEnd() ?? Foundation.Data()
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw Problem("standard input: is not UTF-8 text")
+    }
+    return text
+  }
+
   func run() throws {
     try reportingErrors {
       let session = try Session(model: model, threads: threads)
       guard let tokenizer = session.tokenizer else { throw Problem("\(model): has no tokenizer") }
+      let prompt = try promptText()
       let ids = tokenizer.encode(prompt, addSpecialTokens: true)
       let length = ids.count + maxTokens
       guard !ids.isEmpty else { throw Problem("--prompt: holds no token") }
@@ -75,59 +87,45 @@ struct Generate: ParsableCommand {
           "--prompt and --max-tokens: \(length) tokens, the model has \(session.architecture.maxPositionEmbeddings) positions"
         )
       }
-      let arena = Arena()
-      let tensors = try adapter.map { try session.adapter($0, arena: arena) }
-      let engine = LlamaEngine(
-        weights: session.weights, workers: session.workers,
-        limits: EngineLimits(
-          rows: ids.count, tangentRows: 0, sequence: length,
-          updateRank: tensors?.layout.maxRank ?? 0, adapterRank: 0, logitRows: 1),
-        arena: arena)
-      let sweep = Sweep(
-        engine: engine, capacity: ids.count, hasTangents: false, policy: .lean, arena: arena)
-      let cache = KeyValueCache<Float>(
-        architecture: session.architecture, sequences: 1, capacity: length, arena: arena)
-      var writer = StreamWriter(tokenizer: tokenizer, stop: stop, silent: json)
-      let result = try sweep.generate(
-        [ids], maximum: maxTokens, stops: Set(session.architecture.eosTokenIds.map { Int32($0) }),
-        sampling: Sampling(temperature: temperature, topP: topP, seed: seed), cache: cache
-      ) { rows in
-        var change = ParameterChange<Float>(layers: session.architecture.numHiddenLayers)
-        if let tensors { change.add(tensors, rows: 0..<rows) }
-        return change
-      } emit: { _, id in
-        writer.append(id)
+      let tensors: AdapterTensors<Float>? = try adapter.map {
+        try AdapterFile.tensors($0, session.architecture)
       }
+      var writer = StreamWriter(tokenizer: tokenizer, stops: stop, silent: json)
+      let result = try session.weights.generate(
+        ids, adapter: tensors, maximum: maxTokens,
+        sampling: Sampling(temperature: temperature, topP: topP, seed: seed),
+        workers: session.workers
+      ) { writer.append($0) }
       let text = writer.finish()
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let object = Result(prompt: prompt, text: text, tokens: result[0].count)
+        let object = Result(prompt: prompt, text: text, tokens: result.count)
         print(String(decoding: try encoder.encode(object), as: UTF8.self))
       }
     }
   }
 }
 
-/// Writes text as its tokens come: whole characters only, and nothing of what may be the stop.
+/// Writes text as its tokens come: whole characters only, and nothing of what may be a stop.
 private struct StreamWriter {
   let tokenizer: Tokenizer
-  let stop: [UInt8]
+  let stops: [[UInt8]]
   let silent: Bool
   private var bytes: [UInt8] = []
   private var written = 0
   private var isStopped = false
 
-  init(tokenizer: Tokenizer, stop: String?, silent: Bool) {
+  init(tokenizer: Tokenizer, stops: [String], silent: Bool) {
     self.tokenizer = tokenizer
-    self.stop = Array((stop ?? "").utf8)
+    self.stops = stops.map { Array($0.utf8) }
     self.silent = silent
   }
 
   /// Takes an id. Returns whether to go on.
   mutating func append(_ id: Int32) -> Bool {
     bytes += tokenizer.bytes(of: id, skipSpecialTokens: true)
-    if !stop.isEmpty, let start = bytes.firstRange(of: stop)?.lowerBound {
+    if let start = stops.compactMap({ bytes.firstRange(of: $0)?.lowerBound }).min() {
       bytes.removeLast(bytes.count - start)
       isStopped = true
     }
@@ -135,7 +133,7 @@ private struct StreamWriter {
     return !isStopped
   }
 
-  /// Before an unfinished character, and before a start of the stop.
+  /// Before an unfinished character, and before what may be a stop's start.
   private var safeEnd: Int {
     var end = bytes.count
     var back = 1
@@ -149,7 +147,7 @@ private struct StreamWriter {
       if byte < 0x80 { break }
       back += 1
     }
-    return max(written, end - max(0, stop.count - 1))
+    return max(written, end - max(0, (stops.map(\.count).max() ?? 0) - 1))
   }
 
   private mutating func write(upTo end: Int) {
@@ -165,16 +163,5 @@ private struct StreamWriter {
     write(upTo: bytes.count)
     if !silent { FileHandle.standardOutput.write(Foundation.Data("\n".utf8)) }
     return String(decoding: bytes, as: UTF8.self)
-  }
-}
-
-extension Session {
-  /// The adapter in a run folder or a PEFT folder.
-  func adapter(_ path: String, arena: Arena) throws -> AdapterTensors<Float> {
-    let source = try AdapterFile(path: path)
-    let layout = AdapterLayout(source.configuration, architecture: architecture)
-    let tensors = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
-    try source.read(into: tensors)
-    return tensors
   }
 }

@@ -7,7 +7,7 @@ struct Imprint: AsyncParsableCommand {
     commandName: "imprint",
     abstract: "Meta-train a LoRA so that one gradient step on a text does what the prompt does.",
     version: version,
-    subcommands: [Train.self, Finetune.self, Evaluate.self, Generate.self, Data.self])
+    subcommands: [Train.self, Finetune.self, Evaluate.self, Adapt.self, Generate.self, Data.self])
 }
 
 @main

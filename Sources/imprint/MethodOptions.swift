@@ -10,7 +10,10 @@ struct MethodOptions: ParsableArguments {
   @Option(help: "Which parameters a full inner step moves: linear or all.")
   var innerParameters: InnerParameters?
 
-  @Option(help: "Learning rate of the inner step (default: 0.1 for lora, 0.01 for full).")
+  @Option(
+    help:
+      "Learning rate of the inner step (default: the run's, or 0.1 for lora and 0.01 for full); takes the place of learned rates."
+  )
   var innerLr: Double?
 
   @Option(help: "Inner steps; more than one for --inner lora only.")
@@ -37,11 +40,15 @@ struct MethodOptions: ParsableArguments {
     if let inner {
       if base == nil || base?.inner != inner {
         result.innerLearningRate = inner == .lora ? 0.1 : 0.01
+        result.learnsInnerRates = false
       }
       result.inner = inner
     }
     if let innerParameters { result.innerParameters = innerParameters }
-    if let innerLr { result.innerLearningRate = innerLr }
+    if let innerLr {
+      result.innerLearningRate = innerLr
+      result.learnsInnerRates = false
+    }
     if let innerSteps { result.innerSteps = innerSteps }
     return result
   }

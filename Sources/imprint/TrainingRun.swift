@@ -80,7 +80,9 @@ struct TrainingRun {
       modelFingerprint: "\(session.file.fingerprint)", data: data,
       dataFingerprint: "\(fingerprint(groups))", lmData: options.lmData,
       lmDataFingerprint: options.lmData == nil ? nil : "\(fingerprint([], texts))",
-      startAdapter: start?.path, separator: options.separator ?? "\n",
+      startAdapter: start?.path,
+      contextLength: groups.flatMap(\.triplets).map(\.context.count).max(),
+      separator: options.separator ?? "\n",
       teacherMaxTokens: teacherMaxTokens, training: training, plan: .init(plan),
       threads: session.workers.count)
   }
