@@ -24,7 +24,7 @@ PEERS ?= brief
 COMPLETIONS ?= $(HOME)/.local/share
 TOOLS := imprint imprint-tools imprint-bench
 
-.PHONY: help deps build model demo readers test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
+.PHONY: help deps build model demo readers example test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
   completions man docs clean
 
 help: ## Show the targets
@@ -53,6 +53,12 @@ demo: build model ## Meta-train a LoRA on a real model and show what one gradien
 readers: ## Set up the Python packages that read what the tests write (optional: tests skip without)
 	@Tools/scripts/setup-venv $(CACHE)/venv-readers Tests/readers.txt
 
+example: build model ## Build the example package, and run it on the demo's run where there is one
+	@$(RELEASE) --package-path Docs/examples/adapt-text --scratch-path $(CACHE)/example
+	@if [ -e $(CACHE)/demo/run/config.json ]; then $(CACHE)/example/release/adapt-text $(MODEL) \
+	  $(CACHE)/demo/run Docs/examples/odile.txt \
+	  "Question: What is Odile Marrow afraid of?"$$'\n'"Answer: Odile Marrow is afraid of"; fi
+
 test: deps ## Build and run the tests
 	@swift build -c release --build-tests
 	@swift test -c release --skip-build
@@ -78,7 +84,7 @@ tensorboard-check: ## Read an event file with TensorBoard's own reader, in a ven
 	@swift test -c release --skip-build --filter TensorBoardTests
 
 lint: ## Check the format of the sources
-	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests
+	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests Docs/examples
 
 bench: build model ## Measure codec, step and memory against rank (an hour; BENCH_FLAGS=--quick: minutes)
 	@$(BIN)/imprint-bench codec --model $(MODEL)

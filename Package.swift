@@ -37,9 +37,16 @@ func test(
 let package = Package(
   name: "imprint",
   products: [
-    .library(name: "Weights", targets: ["Weights"]),
-    .library(name: "Llama", targets: ["Llama"]),
-    .library(name: "MetaLearning", targets: ["MetaLearning"]),
+    // The weight file; the model with tokenizer and adapters; meta-learning. Each with what its
+    // interface takes and gives.
+    .library(name: "Weights", targets: ["Weights", "Storage"]),
+    .library(
+      name: "Llama", targets: ["Llama", "LoRA", "Operations", "Text", "Weights", "Storage"]),
+    .library(
+      name: "MetaLearning",
+      targets: [
+        "MetaLearning", "Optimizers", "Llama", "LoRA", "Operations", "Text", "Weights", "Storage",
+      ]),
     // For the package in `Tests/Fuzz` alone.
     .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     .executable(name: "imprint", targets: ["imprint"]),
@@ -120,6 +127,11 @@ let package = Package(
         "Text", "Weights",
       ]),
 
+    // The example of another package, built and run by the tests.
+    .executableTarget(
+      name: "adapt-text", dependencies: ["MetaLearning", "Llama", "Text", "Weights"],
+      path: "Docs/examples/adapt-text/Sources/adapt-text", swiftSettings: swift),
+
     // Tests.
     .target(
       name: "TestSupport",
@@ -156,8 +168,8 @@ let package = Package(
     test(
       "ToolTests",
       [
-        "imprint", "imprint-tools", "imprint-bench", "BenchmarkSuites", "MetaLearning", "Storage",
-        "Weights", "Text",
+        "imprint", "imprint-tools", "imprint-bench", "adapt-text", "BenchmarkSuites",
+        "MetaLearning", "Storage", "Weights", "Text",
       ]),
   ],
   cLanguageStandard: .c17

@@ -118,6 +118,14 @@ import Weights
     #expect(
       try json(other.output)["loss_after"] as? Double
         != json(learned.output)["loss_after"] as? Double)
+    // The example package's program says what adapt and generate say.
+    let example = try Tool.run("adapt-text", model, run, notes, "The river")
+    #expect(example.status == 0, "\(example.errors)")
+    let lines = example.output.split(separator: "\n", maxSplits: 1)
+    #expect(lines.first?.hasPrefix("loss ") == true)
+    #expect(
+      try lines.last.map(String.init)
+        == generate(folder.file("c"), "--max-tokens", "24"))
     let onto = try Tool.run(
       "imprint", "adapt", "--model", model, "--adapter", run, "--context", notes, "--output", run)
     #expect(onto.status == 1 && onto.errors.contains("holds a run"))
