@@ -24,7 +24,7 @@ PEERS ?= brief
 COMPLETIONS ?= $(HOME)/.local/share
 TOOLS := imprint imprint-tools imprint-bench
 
-.PHONY: help deps build model demo readers example test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
+.PHONY: help deps build model demo readers check-adapters example test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
   completions man docs clean
 
 help: ## Show the targets
@@ -52,6 +52,10 @@ demo: build model ## Meta-train a LoRA on a real model and show what one gradien
 
 readers: ## Set up the Python packages that read what the tests write (optional: tests skip without)
 	@Tools/scripts/setup-venv $(CACHE)/venv-readers Tests/readers.txt
+
+check-adapters: build model ## Compare adapters with PEFT, transformers and llama.cpp (1 GB of packages)
+	@Tools/scripts/setup-venv $(CACHE)/venv-adapters Tools/check-adapters/requirements.txt
+	@$(CACHE)/venv-adapters/bin/python Tools/check-adapters/check.py $(BIN) $(GGUF) $(MODEL) $(CACHE)/check-adapters
 
 example: build model ## Build the example package, and run it on the demo's run where there is one
 	@$(RELEASE) --package-path Docs/examples/adapt-text --scratch-path $(CACHE)/example

@@ -123,8 +123,8 @@ let package = Package(
     executable(
       "imprint-bench", path: "Benchmarks/imprint-bench",
       [
-        "BenchmarkSuites", "Experiments", "Invocation", "MetaLearning", "Llama", "LoRA", "Storage",
-        "Text", "Weights",
+        "BenchmarkSuites", "Experiments", "Invocation", "MetaLearning", "Llama", "LoRA",
+        "Operations", "Storage", "Text", "Weights",
       ]),
 
     // The example of another package, built and run by the tests.

@@ -6,9 +6,8 @@ struct ImprintBench: AsyncParsableCommand {
     commandName: "imprint-bench",
     abstract: "Measure the codec, the step and its memory, and run experiments.",
     subcommands: [
-      Codec.self, Drift.self, RunExperiment.self, Gradient.self, GradientServer.self,
-      MemoryRank.self,
-      MemoryCase.self, Step.self,
+      Codec.self, Drift.self, RunExperiment.self, Gradient.self, GradientServer.self, Logits.self,
+      MemoryRank.self, MemoryCase.self, Step.self,
     ])
 }
 
