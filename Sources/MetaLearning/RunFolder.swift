@@ -167,9 +167,15 @@ public struct RunFolder: Sendable {
   ) throws(WeightError) {
     let path = checkpointPath(trainer.step)
     try Checkpoint.write(trainer.state, numbers: trainer.numbers, run: run, to: path)
-    // Later ones were damaged and passed over, or this would be later still.
-    let older = checkpointSteps.filter { $0 < trainer.step }
-    let later = checkpointSteps.filter { $0 > trainer.step }
+    removeCheckpoints(butLast: keep, until: trainer.step)
+  }
+
+  /// Removes all checkpoints but those of `step` and the `keep` - 1 before it.
+  ///
+  /// Later ones were damaged and passed over; a process that was killed may have left earlier ones.
+  public func removeCheckpoints(butLast keep: Int, until step: Int) {
+    let older = checkpointSteps.filter { $0 < step }
+    let later = checkpointSteps.filter { $0 > step }
     for step in later + older.dropFirst(max(keep, 1) - 1) {
       try? FileManager.default.removeItem(atPath: checkpointPath(step))
     }

@@ -119,6 +119,7 @@ struct TrainingRun {
     var last: StepMetrics?
     do {
       last = try steps(trainer, folder, &line, save)
+      folder.removeCheckpoints(butLast: options.keepCheckpoints, until: trainer.step)
       try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
     } catch {
       line.finish()
