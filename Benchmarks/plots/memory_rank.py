@@ -106,10 +106,11 @@ def save(figure, title, subtitle, path):
     print(path)
 
 
-def against(rows, path, key, by, axis_label, name, title, subtitle, parameters):
-    """RssAnon against training[key], a curve for each training[by]."""
+def against(rows, path, key, by, axis_label, name, title, subtitle, parameters, dense=()):
+    """RssAnon against training[key], a curve for each training[by]; `dense` has no adapter and no
+    rank: a level for each of its training[by] beside the full inner step."""
     figure, axes = panels(rows)
-    values = [peak(row) for row in rows]
+    values = [peak(row) for row in [*rows, *dense]]
     ends = []
     for index, (which, axis) in enumerate(axes):
         chosen = [row for row in rows if variant(row) == which]
@@ -121,6 +122,9 @@ def against(rows, path, key, by, axis_label, name, title, subtitle, parameters):
             )
             axis.plot(*zip(*points), color=colour)
             curves.append((name(group), *points[-1], colour))
+            for row in dense if which.endswith("full inner step") else ():
+                if row["training"][by] == group:
+                    axis.axhline(peak(row), color=colour, linestyle=":", linewidth=1.5, marker="")
         xs = sorted({row["training"][key] for row in chosen})
         axis.set_title(which)
         axis.set_xlabel(axis_label)
@@ -139,8 +143,11 @@ def against(rows, path, key, by, axis_label, name, title, subtitle, parameters):
                 guide, [base + TARGET * each * x for x in guide], color=INK, linestyle=(0, (2, 2)),
                 linewidth=1.3, marker="", zorder=3,
             )
+            note = f"dashed: {TARGET} bytes\nan adapter parameter"
+            if dense and which.endswith("full inner step"):
+                note += "\ndotted: every parameter\ntrained, no adapter"
             axis.text(
-                0.98, 0.03, f"dashed: {TARGET} bytes\nan adapter parameter", ha="right",
+                0.98, 0.03, note, ha="right",
                 transform=axis.transAxes, color="#555555", fontsize=9.5,
             )
         ends.append((axis, curves))
@@ -196,12 +203,14 @@ def main(source, folder, suffix="svg"):
     lean = [r for r in done if r["training"].get("budget") is None]
     fewest = min((r["training"]["contextsPerUpdate"] for r in lean), default=1)
     lean = [r for r in lean if r["training"]["contextsPerUpdate"] == fewest]
+    dense = [r for r in lean if r["training"]["outer"] == "full"]
+    lean = [r for r in lean if r["training"]["outer"] == "lora"]
     each = f"; leanest plan, {fewest} context{'s' if fewest > 1 else ''} an update"
     if len({r["training"]["rank"] for r in lean}) > 1:
         against(
             lean, os.path.join(folder, "memory-against-rank." + suffix), "rank", "contextTokens",
             "rank of the adapter", lambda tokens: f"context {tokens}",
-            "Memory of training against rank", machine + each, parameters=True,
+            "Memory of training against rank", machine + each, parameters=True, dense=dense,
         )
     if len({r["training"]["contextTokens"] for r in lean}) > 1:
         ranks = sorted({r["training"]["rank"] for r in lean})
