@@ -58,6 +58,7 @@ def table(case):
                 f"the VmHWM of the leanest ({WORDS[leanest['name']]}), "
                 f"{row['anonymous'] / min(o['anonymous'] for o in others):.2f} × the least RssAnon"
             )
+    text += [f"* {ending} (-9: most often for want of memory), left out" for ending in case.get("ended", [])]
     return "\n".join(text) + "\n"
 
 

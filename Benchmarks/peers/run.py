@@ -37,6 +37,10 @@ TOLERANCE = 5e-4  # relative L2 of two f32 gradients; PyTorch is 3e-5 to 7e-5 fr
 SAMPLE = 0.01  # seconds between two looks at a process's memory
 
 
+class Ended(Exception):
+    """A peer that is there no more: most often it took more memory than there is."""
+
+
 class Peer:
     """A process that takes a step when it is told to."""
 
@@ -57,7 +61,7 @@ class Peer:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"{self.name}: ended with exit code {self.process.wait()}")
+            raise Ended(f"{self.name}: ended with exit code {self.process.wait()}")
         return json.loads(line)
 
     def ask(self, line):
@@ -191,14 +195,24 @@ def main():
         print(f"load average {load:.1f}: other work disturbs the times", file=sys.stderr)
     # A run that is stopped stops its peers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    peers = []
+    peers, ended = [], []
     gradients = {}
     try:
         for name, command in commands(options, inputs(options)).items():
-            peers.append(Peer(name, command))
-            peers[-1].ask("step")
             path = os.path.join(options.folder, name + ".gradient.safetensors")
-            peers[-1].ask("save " + path)
+            try:
+                peers.append(Peer(name, command))
+                peers[-1].ask("step")
+                peers[-1].ask("save " + path)
+            except Ended as ending:
+                if name.startswith("imprint"):
+                    raise
+                # The others go on without it.
+                print(ending, file=sys.stderr)
+                ended.append(str(ending))
+                if peers[-1].name == name:
+                    peers.pop()
+                continue
             gradients[name] = read_safetensors(path)
             os.remove(path)
             peers[-1].forget_peak()
@@ -226,6 +240,8 @@ def main():
                     "difference": relative(gradients[peer.name], gradients["imprint"]),
                 }
             )
+    except Ended as ending:
+        sys.exit(str(ending))
     finally:
         for peer in peers:
             peer.end()
@@ -242,6 +258,7 @@ def main():
         "cores": len(os.sched_getaffinity(0)),
         "tolerance": TOLERANCE,
         "peers": rows,
+        "ended": ended,
     }
     print(report.add(result, options.out))
     worst = max(rows, key=lambda row: row["difference"])
