@@ -6,7 +6,8 @@ private let target: FuzzTarget = {
   let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
   guard let target = FuzzTarget(rawValue: name) else {
     let known = FuzzTarget.allCases.map(\.rawValue).joined(separator: " ")
-    fputs("FUZZ_TARGET: expected one of \(known)\n", stderr)
+    let line = "FUZZ_TARGET: expected one of \(known)\n"
+    _ = line.withCString { write(2, $0, strlen($0)) }
     exit(64)
   }
   return target
