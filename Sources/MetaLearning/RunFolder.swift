@@ -167,18 +167,21 @@ public struct RunFolder: Sendable {
   ) throws(WeightError) {
     let path = checkpointPath(trainer.step)
     try Checkpoint.write(trainer.state, numbers: trainer.numbers, run: run, to: path)
+    // Later ones were damaged and passed over, or this would be later still.
+    for step in checkpointSteps where step > trainer.step { removeCheckpoint(step) }
     removeCheckpoints(butLast: keep, until: trainer.step)
   }
 
-  /// Removes all checkpoints but those of `step` and the `keep` - 1 before it.
-  ///
-  /// Later ones were damaged and passed over; a process that was killed may have left earlier ones.
+  /// Removes all checkpoints up to `step` but the last `keep`: a process that was killed may have had
+  /// no time to.
   public func removeCheckpoints(butLast keep: Int, until step: Int) {
-    let older = checkpointSteps.filter { $0 < step }
-    let later = checkpointSteps.filter { $0 > step }
-    for step in later + older.dropFirst(max(keep, 1) - 1) {
-      try? FileManager.default.removeItem(atPath: checkpointPath(step))
+    for step in checkpointSteps.filter({ $0 <= step }).dropFirst(max(keep, 1)) {
+      removeCheckpoint(step)
     }
+  }
+
+  private func removeCheckpoint(_ step: Int) {
+    try? FileManager.default.removeItem(atPath: checkpointPath(step))
   }
 
   /// Writes how memory is used, in bytes, as `memory.json`.

@@ -53,6 +53,7 @@ struct TrainingRun {
     trainer.maxSkippedSteps = options.maxSkippedSteps
     if let checkpoint = begin.checkpoint {
       try trainer.restore(checkpoint)
+      begin.folder.removeCheckpoints(butLast: options.keepCheckpoints, until: trainer.step)
     } else if let start {
       try start.file.read(into: trainer.adapter)
     }
@@ -119,7 +120,6 @@ struct TrainingRun {
     var last: StepMetrics?
     do {
       last = try steps(trainer, folder, &line, save)
-      folder.removeCheckpoints(butLast: options.keepCheckpoints, until: trainer.step)
       try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
     } catch {
       line.finish()
