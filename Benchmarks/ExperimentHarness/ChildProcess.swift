@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 import Synchronization
 
 #if canImport(Glibc)
@@ -115,12 +116,8 @@ struct ChildProcess {
     }
 
     private func sample() {
-      guard let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
-      else { return }
-      for line in text.split(separator: "\n") where line.hasPrefix("RssAnon:") {
-        let kilobytes = Int(line.filter(\.isNumber)) ?? 0
-        most.withLock { $0 = max($0, kilobytes * 1024) }
-      }
+      let anonymous = MemoryUsage(process: process).anonymous
+      most.withLock { $0 = max($0, anonymous) }
     }
   }
 }

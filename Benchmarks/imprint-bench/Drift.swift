@@ -14,17 +14,7 @@ struct Drift: ParsableCommand {
       --threads 1,2,4 --kernels Haswell,SkylakeX
       """)
 
-  @Option(help: "The weight file.")
-  var model: String
-
-  @Option(help: "The adapter.")
-  var adapter: String
-
-  @Option(help: "alpha / rank, for an adapter without adapter_config.json.")
-  var scale: Double?
-
-  @Option(help: "Tasks as JSON Lines, in text or in token ids.")
-  var tasks: String
+  @OptionGroup var inputs: GradientInputs
 
   @Option(help: "What the inner step moves: lora or full.")
   var inner: InnerStep = .lora
@@ -100,29 +90,15 @@ struct Drift: ParsableCommand {
 
   /// All numbers of the gradient that a process of its own writes, by name.
   private func gradient(threads: Int, kernel: String?, out: String) throws -> [Float] {
-    let process = Process()
-    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-    process.arguments =
+    let answer = try OwnProcess.run(
       [
-        "gradient", "--model", model, "--adapter", adapter, "--tasks", tasks, "--inner",
-        inner.rawValue, "--inner-lr", "\(innerLr)", "--threads", "\(threads)", "--out", out,
-      ] + (scale.map { ["--scale", "\($0)"] } ?? [])
-    if let kernel {
-      process.environment = ProcessInfo.processInfo.environment.merging(
-        ["OPENBLAS_CORETYPE": kernel]) { $1 }
-    }
-    let errors = Pipe()
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = errors
-    try process.run()
-    let complaint = String(
-      decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationReason == .exit, process.terminationStatus == 0 else {
-      throw Problem(
-        complaint.isEmpty
-          ? "the case of kernel \(kernel ?? "as it is") ended by signal \(process.terminationStatus)"
-          : complaint.trimmingCharacters(in: .whitespacesAndNewlines))
+        "gradient", "--model", inputs.model, "--adapter", inputs.adapter, "--tasks", inputs.tasks,
+        "--inner", inner.rawValue, "--inner-lr", "\(innerLr)", "--threads", "\(threads)", "--out",
+        out,
+      ] + (inputs.scale.map { ["--scale", "\($0)"] } ?? []),
+      environment: kernel.map { ["OPENBLAS_CORETYPE": $0] } ?? [:])
+    if let failure = answer.failure {
+      throw Problem(failure.replacing("imprint-bench: ", with: ""))
     }
     let file = try SafetensorsFile(path: out)
     return try file.names.sorted().flatMap { try file.floats($0) }

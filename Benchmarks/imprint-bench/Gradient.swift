@@ -8,6 +8,21 @@ import Storage
 import Text
 import Weights
 
+/// What a gradient is of.
+struct GradientInputs: ParsableArguments {
+  @Option(help: "The weight file.")
+  var model: String
+
+  @Option(help: "The adapter.")
+  var adapter: String
+
+  @Option(help: "alpha / rank, for an adapter without adapter_config.json.")
+  var scale: Double?
+
+  @Option(help: "Tasks as JSON Lines, in text or in token ids.")
+  var tasks: String
+}
+
 struct Gradient: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the meta-gradient of given tasks, to compare with another implementation.",
@@ -20,17 +35,7 @@ struct Gradient: ParsableCommand {
       --scale 2.0 --tasks tasks.jsonl --out gradient.safetensors --json losses.json
       """)
 
-  @Option(help: "The weight file.")
-  var model: String
-
-  @Option(help: "The adapter.")
-  var adapter: String
-
-  @Option(help: "alpha / rank, for an adapter without adapter_config.json.")
-  var scale: Double?
-
-  @Option(help: "Tasks as JSON Lines, in text or in token ids.")
-  var tasks: String
+  @OptionGroup var inputs: GradientInputs
 
   @Option(help: "What the outer loop trains: lora.")
   var outer: OuterStep = .lora
@@ -75,12 +80,12 @@ struct Gradient: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let file = try WeightFile(path: model)
+      let file = try WeightFile(path: inputs.model)
       let weights = try LlamaWeights<Float>(file: file)
       let tokenizer = try file.tokenizerData().map { try Tokenizer(serialized: $0) }
       let tasks = try TaskFile.read(
-        self.tasks, tokenizer: tokenizer, vocabularySize: file.architecture.vocabSize)
-      let source = try AdapterFile(path: adapter, scale: scale)
+        inputs.tasks, tokenizer: tokenizer, vocabularySize: file.architecture.vocabSize)
+      let source = try AdapterFile(path: inputs.adapter, scale: inputs.scale)
       let layout = AdapterLayout(source.configuration, architecture: file.architecture)
       let arena = Arena()
       let parameters = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)

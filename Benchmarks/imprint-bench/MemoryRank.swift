@@ -123,31 +123,18 @@ struct MemoryRank: ParsableCommand {
 
   /// Runs `training` in a process of its own.
   private func measure(_ training: TrainingCase) throws -> TrainingMeasurement {
-    let process = Process()
-    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     let text = String(decoding: try JSONEncoder().encode(training), as: UTF8.self)
-    process.arguments =
+    let answer = try OwnProcess.run(
       [
         "memory-case", "--model", model, "--training", text, "--steps", "\(steps)", "--warm-up",
         "\(warmUp)", "--seconds", "\(seconds)",
-      ] + (threads.map { ["--threads", "\($0)"] } ?? [])
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    let answer = output.fileHandleForReading.readDataToEndOfFile()
-    let complaint = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    if process.terminationStatus == 0,
-      let measurement = try? JSONDecoder().decode(TrainingMeasurement.self, from: answer)
+      ] + (threads.map { ["--threads", "\($0)"] } ?? []))
+    if answer.failure == nil,
+      let measurement = try? JSONDecoder().decode(TrainingMeasurement.self, from: answer.output)
     {
       return measurement
     }
-    let why =
-      process.terminationReason == .uncaughtSignal
-      ? "ended by signal \(process.terminationStatus)"
-      : String(decoding: complaint, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-    return TrainingMeasurement(training, failure: why.isEmpty ? "no answer" : why)
+    return TrainingMeasurement(training, failure: answer.failure ?? "no answer")
   }
 
   private static func line(_ measurement: TrainingMeasurement) -> String {

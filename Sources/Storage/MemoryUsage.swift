@@ -2,9 +2,9 @@
   private import Glibc
 #endif
 
-/// What the kernel says of this process's memory, in bytes. Source: `/proc/self/status`, proc(5).
+/// What the kernel says of a process's memory, in bytes. Source: `/proc/PID/status`, proc(5).
 public struct MemoryUsage: Sendable {
-  /// Anonymous resident memory: what this process cannot give back.
+  /// Anonymous resident memory: what the process cannot give back.
   public var anonymous = 0
   /// Resident pages of mapped files: clean, the kernel may drop them.
   public var file = 0
@@ -13,21 +13,24 @@ public struct MemoryUsage: Sendable {
   /// Resident size.
   public var resident = 0
 
-  /// Reads `/proc/self/status`; zeros where it is missing.
-  public static var current: MemoryUsage {
-    var usage = MemoryUsage()
-    for line in readSmallFile("/proc/self/status").split(separator: "\n") {
+  /// That of this process; zeros where the kernel does not say.
+  public static var current: MemoryUsage { MemoryUsage(of: "self") }
+
+  /// That of another process; zeros where there is none.
+  public init(process: Int32) { self.init(of: "\(process)") }
+
+  private init(of process: String) {
+    for line in Self.readSmallFile("/proc/\(process)/status").split(separator: "\n") {
       let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
       guard words.count >= 2, let kibibytes = Int(words[1]) else { continue }
       switch words[0] {
-      case "RssAnon:": usage.anonymous = kibibytes << 10
-      case "RssFile:": usage.file = kibibytes << 10
-      case "VmHWM:": usage.peak = kibibytes << 10
-      case "VmRSS:": usage.resident = kibibytes << 10
+      case "RssAnon:": anonymous = kibibytes << 10
+      case "RssFile:": file = kibibytes << 10
+      case "VmHWM:": peak = kibibytes << 10
+      case "VmRSS:": resident = kibibytes << 10
       default: break
       }
     }
-    return usage
   }
 
   /// The memory that this process may use, bytes: the machine's, or its control group's limit.

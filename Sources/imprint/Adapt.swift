@@ -169,10 +169,7 @@ struct Adapt: ParsableCommand {
       rank: result.adapter.layout.maxRank, parameters: result.adapter.layout.count,
       relativeError: result.truncation?.relativeError)
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      try printJSON(report)
       return
     }
     if quiet { return }
