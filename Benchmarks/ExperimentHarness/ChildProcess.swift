@@ -62,6 +62,8 @@ struct ChildProcess {
     process.executableURL = URL(filePath: executables + "/" + words[0])
     process.arguments = Array(words.dropFirst())
     process.standardInput = FileHandle.nullDevice
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      [Faults.parentVariable: "\(getpid())"], uniquingKeysWith: { $1 })
     let pipe = Pipe()
     process.standardOutput = pipe
     process.standardError = pipe

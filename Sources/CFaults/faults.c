@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 // A handler may run while an entry changes: an entry counts while its name is set, and the name is
@@ -130,4 +131,9 @@ void cf_watch_faults(const char *program) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, NULL);
   signal(SIGXFSZ, SIG_IGN);
+}
+
+void cf_end_with(int parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) raise(SIGKILL);
 }

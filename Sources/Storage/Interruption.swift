@@ -1,5 +1,9 @@
 private import CFaults
 
+#if canImport(Glibc)
+  private import Glibc
+#endif
+
 /// SIGINT and SIGTERM, noticed between two pieces of work.
 ///
 /// A program that calls ``watch()`` is told once, by an error from whatever piece of work notices
@@ -57,5 +61,20 @@ public func oneLine(_ text: String) -> String {
 public enum Faults {
   /// Has a mapped file that is made shorter end the process with one line that names it and exit
   /// code 1, and a file that is too large (`ulimit -f`) be an error of writing.
-  public static func watch(program: String) { cf_watch_faults(program) }
+  ///
+  /// A program that was started with ``parentVariable`` set to its parent's process id does not
+  /// outlive it.
+  public static func watch(program: String) {
+    cf_watch_faults(program)
+    guard let text = getenv(parentVariable), let parent = Int32(String(cString: text)) else {
+      return
+    }
+    // Not for processes that this one starts.
+    unsetenv(parentVariable)
+    cf_end_with(parent)
+  }
+
+  /// The variable of the environment with which a program that runs others for somebody has them
+  /// end when it is killed, so that two never work on the same files.
+  public static let parentVariable = "IMPRINT_PARENT"
 }

@@ -23,7 +23,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case tables
   /// `config.json` of a Hugging Face model.
   case config
-  /// `adapter_config.json`, a zero byte, `adapter_model.safetensors`.
+  /// `adapter_config.json`, a zero byte, `adapter_model.safetensors`; or llama.cpp's GGUF file.
   case adapter
   /// Tasks as JSON Lines.
   case tasks
@@ -73,10 +73,15 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       _ = try HuggingFaceConfiguration.architecture(
         json: Array(parts[0]), generation: parts.count > 1 ? Array(parts[1]) : nil, path: "config")
     case .adapter:
-      let parts = input.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
-      _ = try file("adapter_config.json", Array(parts[0]))
-      _ = try file("adapter_model.safetensors", parts.count > 1 ? Array(parts[1]) : [])
-      let adapter = try AdapterFile(path: folder)
+      let adapter: AdapterFile
+      if input.starts(with: Array("GGUF".utf8)) {
+        adapter = try AdapterFile(path: file("a.gguf", input))
+      } else {
+        let parts = input.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+        _ = try file("adapter_config.json", Array(parts[0]))
+        _ = try file("adapter_model.safetensors", parts.count > 1 ? Array(parts[1]) : [])
+        adapter = try AdapterFile(path: folder)
+      }
       let arena = Arena()
       let tensors = AdapterTensors<Float>(
         layout: AdapterLayout(adapter.configuration, architecture: Self.architecture),

@@ -156,6 +156,10 @@ struct FuzzSeeds {
     let huge = String(decoding: parts.0, as: UTF8.self).replacing(
       "\"r\" : 2", with: "\"r\" : 9000000000000000000")
     try seed(.adapter, "rank-huge", Array(huge.utf8) + [0] + parts.1)
+    let gguf = folder.file("a.gguf")
+    try AdapterFile.writeGGUF(tensors, to: gguf, name: "b", type: .f16)
+    try seed(.adapter, "good-gguf", read(gguf))
+    try seed(.adapter, "gguf-cut", read(gguf).dropLast(40))
   }
 
   @Test func texts() throws {

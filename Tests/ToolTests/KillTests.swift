@@ -130,4 +130,43 @@ import Testing
     #expect(TinyTraining.leftovers(folder).isEmpty)
     #expect(try Data(contentsOf: URL(filePath: out)) == new)
   }
+
+  /// The harness is killed, and the command that it runs with it; what is made afterwards is what
+  /// would have been made.
+  @Test func anExperimentEndsWithTheSameResults() throws {
+    let experiment = try SmokeExperiment()
+    let options = [
+      "--variants", "gold", "--data", "character", "--seeds", "1", "--set", "steps=12",
+    ]
+    func arguments(_ name: String) -> [String] {
+      experiment.arguments(experiment.folder.file(name), options)
+    }
+    let duration = try seconds { try Tool.run("imprint-bench", arguments("whole")) }
+    func made(_ name: String) throws -> [Data] {
+      try [
+        "stages/gold/character/seed-1/run/adapter_model.safetensors",
+        "smoke/gold/character/seed-1/report.json",
+      ].map { try Data(contentsOf: URL(filePath: experiment.folder.file("\(name)/\($0)"))) }
+    }
+    let expected = try made("whole")
+    var random = SplitMix64(seed: 5)
+    var (killed, completed) = (0, 0)
+    for _ in 0..<20 * Self.kills where killed < Self.kills || completed == 0 {
+      let name = "out\(completed)"
+      let delay = killed < Self.kills ? random.uniform() * duration : 600
+      let tool = try RunningTool("imprint-bench", arguments(name))
+      for _ in 0..<Int(delay / 0.001) where tool.process.isRunning { usleep(1000) }
+      tool.send(SIGKILL)
+      let result = tool.finish()
+      guard tool.process.terminationReason == .exit else {
+        killed += 1
+        continue
+      }
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(try made(name) == expected)
+      #expect(TinyTraining.leftovers(experiment.folder.file(name)).isEmpty)
+      completed += 1
+    }
+    #expect(killed >= Self.kills && completed > 0)
+  }
 }

@@ -12,6 +12,10 @@ void cf_watch_interruptions(void);
 // error of write instead of a signal.
 void cf_watch_faults(const char *program);
 
+// Has the kernel end this process (SIGKILL) with its parent, whose id is given; where that is gone
+// already, now.
+void cf_end_with(int parent);
+
 // The signal that came first, or 0.
 int cf_interruption(void);
 
