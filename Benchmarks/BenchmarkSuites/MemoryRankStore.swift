@@ -37,7 +37,8 @@ public struct MemoryRankStore: Sendable {
     folder: String, file: WeightFile, path: String, replacing: Bool
   ) throws(WeightError) {
     self.folder = folder
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    let target = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
+    let attributes = try? FileManager.default.attributesOfItem(atPath: target)
     contents = Contents(
       model: URL(filePath: path).lastPathComponent, fingerprint: "\(file.fingerprint)",
       parameters: file.tensors.reduce(0) { $0 + $1.rows * $1.columns },

@@ -40,7 +40,8 @@ public final class Runner {
     self.isSmoke = isSmoke
     self.say = say
     children = ChildProcess(executables: executables, isQuiet: isQuiet)
-    let model = (try? FileManager.default.attributesOfItem(atPath: plan.model)[.size]) ?? 0
+    let file = URL(filePath: plan.model).resolvingSymlinksInPath().path(percentEncoded: false)
+    let model = (try? FileManager.default.attributesOfItem(atPath: file)[.size]) ?? 0
     recipes = Dictionary(
       uniqueKeysWithValues: plan.parts.map { part in
         (part.id, part.recipe(among: plan.parts, output: plan.output) + "-\(model)")
