@@ -13,11 +13,16 @@ public enum TextModel {
   public static let tokenizer = Fixtures.path("tokenizers/gpt2.json")
 
   /// Writes it as a Hugging Face folder.
-  public static func write(to folder: TemporaryFolder) throws {
-    let a = architecture
-    try folder.write(HuggingFaceConfiguration.json(a, dtype: .f32), "config.json")
-    try folder.write(
-      [UInt8](Data(contentsOf: URL(filePath: tokenizer))), "tokenizer.json")
+  public static func write(to folder: TemporaryFolder) throws { try write(to: folder.path) }
+
+  /// Writes it as the Hugging Face folder `folder`, which is there, with so many positions.
+  public static func write(to folder: String, positions: Int? = nil) throws {
+    var a = architecture
+    a.maxPositionEmbeddings = positions ?? a.maxPositionEmbeddings
+    try Data(HuggingFaceConfiguration.json(a, dtype: .f32)).write(
+      to: URL(filePath: folder + "/config.json"))
+    try Data(contentsOf: URL(filePath: tokenizer)).write(
+      to: URL(filePath: folder + "/tokenizer.json"))
     let (heads, groups) = (a.numAttentionHeads * a.headDim, a.numKeyValueHeads * a.headDim)
     var tensors: [(name: String, shape: [Int])] = [
       ("model.embed_tokens.weight", [a.vocabSize, a.hiddenSize]),
@@ -38,7 +43,7 @@ public enum TextModel {
       ]
     }
     let writer = try SafetensorsWriter(
-      path: folder.file("model.safetensors"),
+      path: folder + "/model.safetensors",
       tensors: tensors.map { .init(name: $0.name, shape: $0.shape) })
     var random = SplitMix64(seed: 21)
     for (_, shape) in tensors {

@@ -30,16 +30,20 @@ struct Tool {
   }
 
   static func run(
-    _ name: String, _ arguments: [String], input: String? = nil, checkOnly: Bool = false
+    _ name: String, _ arguments: [String], input: String? = nil, checkOnly: Bool = false,
+    folder: String? = nil
   ) throws -> Result {
-    try run(find(name), arguments, input: input, checkOnly: checkOnly)
+    try run(find(name), arguments, input: input, checkOnly: checkOnly, folder: folder)
   }
 
-  /// With `checkOnly` the command line is read and checked, and nothing is done.
+  /// Runs `tool` in `folder`, by default where the tests run. With `checkOnly` the command line is
+  /// read and checked, and nothing is done.
   static func run(
-    _ tool: URL, _ arguments: [String], input: String? = nil, checkOnly: Bool = false
+    _ tool: URL, _ arguments: [String], input: String? = nil, checkOnly: Bool = false,
+    folder: String? = nil
   ) throws -> Result {
     let process = Process()
+    if let folder { process.currentDirectoryURL = URL(filePath: folder) }
     if checkOnly {
       process.environment = ProcessInfo.processInfo.environment.merging(
         ["IMPRINT_CHECK_ONLY": "1"]) { $1 }
