@@ -119,7 +119,7 @@ let package = Package(
       ]),
     library(
       "Experiments", path: "Benchmarks/ExperimentHarness",
-      ["MetaLearning", "Storage", .product(name: "Yams", package: "Yams")]),
+      ["MetaLearning", "Storage", "Invocation", .product(name: "Yams", package: "Yams")]),
     executable(
       "imprint-bench", path: "Benchmarks/imprint-bench",
       [

@@ -31,6 +31,7 @@ extension Experiment {
     variants = try root.named("variants").map { try Variant($0.name, $0.reader) }
     baseline = try root.string("baseline") ?? variants.first?.name ?? ""
     evaluate = try root.string("evaluate") ?? ""
+    evaluatePlace = root.problem("evaluate", "").description
     tables = try root.list("tables").map { try Table($0) }
     picture = try root.reader("picture").map { try Picture($0) }
     try root.finish()
@@ -65,7 +66,7 @@ extension Experiment {
         try reader.finish()
         for (name, value) in pairs {
           guard settings[name] != nil else {
-            throw reader.problem("settings", "'\(name)' is no setting")
+            throw reader.unknown("settings", name, settings.keys.sorted())
           }
           if smoke { settings[name] = value }
         }
@@ -89,35 +90,34 @@ extension Experiment {
     if variants.isEmpty { throw root.problem("variants", "is missing") }
     if seeds.isEmpty { throw root.problem("seeds", "is empty") }
     if Set(seeds).count < seeds.count { throw root.problem("seeds", "has one twice") }
-    func known(_ name: String?, _ names: [String], _ key: String) throws {
+    func known(_ name: String?, _ names: [String], _ place: String) throws {
       guard let name, !names.contains(name) else { return }
-      throw root.problem(
-        key, "'\(name)' is none of \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+      throw ExperimentError.unknown(place, name, names)
     }
     let (dataNames, stageNames) = (data.map(\.name), stages.map(\.name))
     for set in data {
       for name in set.joins {
-        try known(name, dataNames, "data")
+        try known(name, dataNames, set.place)
         if data.first(where: { $0.name == name })?.joins.isEmpty == false {
           throw root.problem("data", "'\(set.name)' joins '\(name)', which is joined itself")
         }
       }
     }
-    for (place, stage) in stages.enumerated() {
-      try known(stage.from, Array(stageNames[..<place]), "stages")
-      try known(stage.fromData, dataNames, "stages")
-      try known(stage.data, dataNames, "stages")
+    for (index, stage) in stages.enumerated() {
+      try known(stage.from, Array(stageNames[..<index]), stage.place)
+      try known(stage.fromData, dataNames, stage.place)
+      try known(stage.data, dataNames, stage.place)
       if stage.command == .merge, stage.from == nil {
         throw root.problem("stages", "'\(stage.name)': merge needs 'from'")
       }
     }
     for variant in variants {
-      try known(variant.stage, stageNames, "variants")
-      try known(variant.stageData, dataNames, "variants")
-      for name in variant.on ?? [] { try known(name, dataNames, "variants") }
-      for name in variant.paper.keys { try known(name, dataNames, "variants") }
+      try known(variant.stage, stageNames, variant.place)
+      try known(variant.stageData, dataNames, variant.place)
+      for name in variant.on ?? [] { try known(name, dataNames, variant.place) }
+      for name in variant.paper.keys { try known(name, dataNames, variant.place) }
     }
-    try known(baseline, variants.map(\.name), "baseline")
+    try known(baseline, variants.map(\.name), root.problem("baseline", "").description)
   }
 }
 
@@ -125,6 +125,7 @@ extension Experiment.DataSet {
   fileprivate init(_ name: String, _ reader: YAMLReader, metric: String) throws {
     var reader = reader
     self.name = name
+    place = reader.place
     title = try reader.string("title") ?? name
     self.metric = try reader.string("metric") ?? metric
     commands = try reader.strings("commands") ?? []
@@ -148,11 +149,11 @@ extension Experiment.Stage {
   fileprivate init(_ name: String, _ reader: YAMLReader) throws {
     var reader = reader
     self.name = name
+    place = reader.place
     title = try reader.string("title") ?? name
     let word = try reader.string("command") ?? Command.train.rawValue
     guard let command = Command(rawValue: word) else {
-      let known = Command.allCases.map(\.rawValue).joined(separator: ", ")
-      throw reader.problem("command", "'\(word)' is none of \(known)")
+      throw reader.unknown("command", word, Command.allCases.map(\.rawValue))
     }
     self.command = command
     from = try reader.string("from")
@@ -162,7 +163,7 @@ extension Experiment.Stage {
     options = try reader.string("options") ?? ""
     let gives = try reader.string("gives") ?? (command == .merge ? "model" : "adapter")
     guard ["adapter", "model"].contains(gives) else {
-      throw reader.problem("gives", "'\(gives)' is none of adapter, model")
+      throw reader.unknown("gives", gives, ["adapter", "model"])
     }
     givesModel = gives == "model"
     try reader.finish()
@@ -173,6 +174,7 @@ extension Experiment.Variant {
   fileprivate init(_ name: String, _ reader: YAMLReader) throws {
     var reader = reader
     self.name = name
+    place = reader.place
     title = try reader.string("title") ?? name
     stage = try reader.string("stage")
     stageData = try reader.string("stage-data")

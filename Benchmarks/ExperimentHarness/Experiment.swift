@@ -3,6 +3,8 @@ public struct Experiment: Sendable {
   /// Tasks to train on and to evaluate.
   struct DataSet: Sendable {
     var name: String
+    /// Where it is declared, as errors begin.
+    var place: String
     var title: String
     /// Which share its results are given as: `exact_match`, `token_accuracy`, `answer_f1`, ….
     var metric: String
@@ -23,6 +25,8 @@ public struct Experiment: Sendable {
     enum Command: String, CaseIterable { case train, finetune, merge }
 
     var name: String
+    /// Where it is declared, as errors begin.
+    var place: String
     var title: String
     var command: Command
     /// The stage whose result it starts from.
@@ -41,6 +45,8 @@ public struct Experiment: Sendable {
   /// One row of results: a stage's result, evaluated.
   struct Variant: Sendable {
     var name: String
+    /// Where it is declared, as errors begin.
+    var place: String
     var title: String
     /// The stage that is evaluated; nil for the model itself.
     var stage: String?
@@ -95,6 +101,8 @@ public struct Experiment: Sendable {
   var baseline: String
   /// Flags of every evaluation.
   var evaluate: String
+  /// Where they are, as errors begin.
+  var evaluatePlace: String
   var tables: [Table]
   var picture: Picture?
 }

@@ -56,10 +56,10 @@ public struct Plan: Sendable {
   ) throws {
     var experiment = experiment
     for (name, value) in selection.settings {
-      guard experiment.settings.updateValue(value, forKey: name) != nil else {
-        let known = experiment.settings.keys.sorted().joined(separator: ", ")
-        throw ExperimentError("--set: '\(name)' is none of \(known)")
+      guard experiment.settings[name] != nil else {
+        throw ExperimentError.unknown("--set: ", name, experiment.settings.keys.sorted())
       }
+      experiment.settings[name] = value
     }
     if let seeds = selection.seeds { experiment.seeds = seeds }
     try Self.keep(selection.variants, of: &experiment.variants, "--variants", \.name)
@@ -91,7 +91,7 @@ public struct Plan: Sendable {
     guard let names else { return }
     let known = items.map(name)
     for name in names where !known.contains(name) {
-      throw ExperimentError("\(flag): '\(name)' is none of \(known.joined(separator: ", "))")
+      throw ExperimentError.unknown("\(flag): ", name, known)
     }
     items = items.filter { names.contains(name($0)) }
   }
@@ -137,8 +137,11 @@ public struct Plan: Sendable {
     if let adapter = result.adapter { words += ["--adapter", adapter] }
     words += ["--data", test, "--json", folder + "/report.json"]
     words += ["--markdown", folder + "/report.md"]
-    for options in [data.options, experiment.evaluate, variant.evaluate] {
-      words += try expand(options, folder: folder, seed: seed, data)
+    for (options, place) in [
+      (data.options, data.place), (experiment.evaluate, experiment.evaluatePlace),
+      (variant.evaluate, variant.place),
+    ] {
+      words += try expand(options, at: place, folder: folder, seed: seed, data)
     }
     let inner = words.contains("full") ? "full" : "lora"
     add(
@@ -165,7 +168,7 @@ public struct Plan: Sendable {
     var needs = start.needs
     var commands: [[String]] = []
     var result = Result(model: start.model, adapter: folder + "/run", needs: [id])
-    let options = try expand(stage.options, folder: folder, seed: own, set)
+    let options = try expand(stage.options, at: stage.place, folder: folder, seed: own, set)
     var tasks: String?
     switch stage.command {
     case .merge:
@@ -185,7 +188,8 @@ public struct Plan: Sendable {
       var words = ["imprint", stage.command.rawValue, "--model", start.model]
       if let adapter = start.adapter { words += ["--adapter", adapter] }
       words += ["--data", train, "--output", folder + "/run", "--seed", "\(own)"]
-      words += try expand(set.options, folder: folder, seed: own, set) + options
+      words += try expand(set.options, at: set.place, folder: folder, seed: own, set)
+      words += options
       commands = [words]
       if stage.givesModel { result.model = folder + "/run/model.imprint" }
     }
@@ -209,10 +213,12 @@ public struct Plan: Sendable {
     let set = try dataSet(name)
     let id = "data/\(name)"
     let folder = output + "/" + id
-    var commands = try set.commands.map { try expand($0, folder: folder, seed: nil, set) }
+    var commands = try set.commands.map {
+      try expand($0, at: set.place, folder: folder, seed: nil, set)
+    }
     func file(_ text: String?) throws -> String? {
       guard let text else { return nil }
-      let words = try expand(text, folder: folder, seed: nil, set)
+      let words = try expand(text, at: set.place, folder: folder, seed: nil, set)
       guard words.count == 1 else {
         throw ExperimentError("data '\(name)': '\(text)' is not one path")
       }
@@ -235,9 +241,7 @@ public struct Plan: Sendable {
     }
     if commands.isEmpty { return (files, needs) }
     for words in commands where !Self.executables.contains(words.first ?? "") {
-      throw ExperimentError(
-        "data '\(name)': '\(words.first ?? "")' is none of \(Self.executables.joined(separator: ", "))"
-      )
+      throw ExperimentError.unknown("data '\(name)': ", words.first ?? "", Self.executables)
     }
     add(
       Part(
@@ -259,13 +263,18 @@ public struct Plan: Sendable {
     return "\(what) · \(data.title)" + (isOne ? "" : seed.map { " · seed \($0)" } ?? "")
   }
 
+  /// The words of `text`, which stands at `place`.
   private func expand(
-    _ text: String, folder: String, seed: UInt64?, _ set: Experiment.DataSet
+    _ text: String, at place: String, folder: String, seed: UInt64?, _ set: Experiment.DataSet
   ) throws -> [String] {
     var values = settings.merging(set.settings) { $1 }
     values["folder"] = folder
     if let seed { values["seed"] = "\(seed)" }
-    return try Words(text).expanded(values)
+    do {
+      return try Words(text).expanded(values)
+    } catch let error as ExperimentError {
+      throw ExperimentError(place + error.description)
+    }
   }
 
   private func stage(_ name: String) throws -> Experiment.Stage {
@@ -288,7 +297,7 @@ extension Experiment {
   fileprivate mutating func keep(data chosen: [String]) throws {
     let evaluated = data.filter { $0.test != nil }.map(\.name)
     for name in chosen where !evaluated.contains(name) {
-      throw ExperimentError("--data: '\(name)' is none of \(evaluated.joined(separator: ", "))")
+      throw ExperimentError.unknown("--data: ", name, evaluated)
     }
     data = data.compactMap { set in
       var set = set

@@ -1,3 +1,5 @@
+import Invocation
+
 /// A command line as an experiment file has it: words with variables.
 ///
 /// Words are separated by white space. `'…'` is taken as it is; in `"…"` variables are replaced; `\n`
@@ -40,8 +42,10 @@ struct Words {
     guard depth < 16 else { throw ExperimentError("settings refer to one another in a circle") }
     func value(_ name: String) throws -> String {
       guard let value = values[name] else {
-        let known = values.keys.sorted().map { "$\($0)" }.joined(separator: " ")
-        throw ExperimentError("unknown variable '$\(name)': there are \(known)")
+        let known = values.keys.sorted().map { "$\($0)" }
+        throw ExperimentError(
+          "unknown variable '$\(name)': there are \(known.joined(separator: " "))"
+            + NearestName.hint("$" + name, among: known))
       }
       return value
     }

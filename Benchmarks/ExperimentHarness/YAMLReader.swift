@@ -1,3 +1,4 @@
+import Invocation
 import Yams
 
 /// A mapping of an experiment file whose keys are read one by one; what is left over is refused.
@@ -40,6 +41,14 @@ struct YAMLReader {
   func problem(_ key: String, _ text: String) -> ExperimentError {
     problem(key, text, line: mapping[Node(key)]?.mark?.line ?? line)
   }
+
+  /// An error that names `key` of this mapping: `name` is none of the `known` ones.
+  func unknown(_ key: String, _ name: String, _ known: [String]) -> ExperimentError {
+    .unknown(problem(key, "").description, name, known)
+  }
+
+  /// Where this mapping is: `FILE, line N: 'stages.gold': `.
+  var place: String { problem("", "").description }
 
   private mutating func node(_ key: String) -> Node? {
     known.append(key)
@@ -140,7 +149,9 @@ struct YAMLReader {
       let name = key.scalar?.string ?? "?"
       if !known.contains(name) {
         throw problem(
-          "", "unknown key '\(name)': expected \(known.joined(separator: ", "))",
+          "",
+          "unknown key '\(name)': expected \(known.joined(separator: ", "))"
+            + NearestName.hint(name, among: known),
           line: key.mark?.line)
       }
     }

@@ -1,12 +1,15 @@
 import ArgumentParser
 import BenchmarkSuites
 import Foundation
+import Invocation
 import Weights
 
 struct Codec: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the weight file's coding next to lz4, zstd and plain copies, on one core.",
     discussion: "Example: imprint-bench codec --model smollm2.imprint")
+
+  @OptionGroup var config: ConfigOptions
 
   @Option(help: "A weight file whose tensors are measured, too.")
   var model: String?
@@ -17,6 +20,8 @@ struct Codec: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @OptionGroup var verbosity: Verbosity
+
   func validate() throws {
     guard (1024...1 << 30).contains(weights) else {
       throw ValidationError("--weights must be 1024 to 2^30.")
@@ -25,8 +30,9 @@ struct Codec: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let rows = try CodecSuite(count: weights).run(
-        file: try model.map { try WeightFile(path: $0) })
+      let file = try model.map { try WeightFile(path: $0) }
+      if let file { verbosity.note(file.summary) }
+      let rows = try CodecSuite(count: weights).run(file: file)
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import MetaLearning
 import Weights
 
@@ -13,6 +14,8 @@ struct Drift: ParsableCommand {
       Example: imprint-bench drift --model smollm2.imprint --adapter run --tasks tasks.jsonl \
       --threads 1,2,4 --kernels Haswell,SkylakeX
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @OptionGroup var inputs: GradientInputs
 
@@ -31,6 +34,8 @@ struct Drift: ParsableCommand {
 
   @Flag(help: "Print JSON.")
   var json = false
+
+  @OptionGroup var verbosity: Verbosity
 
   private var counts: [Int?] { threads.split(separator: ",").map { Int($0) } }
 
@@ -90,6 +95,7 @@ struct Drift: ParsableCommand {
 
   /// All numbers of the gradient that a process of its own writes, by name.
   private func gradient(threads: Int, kernel: String?, out: String) throws -> [Float] {
+    verbosity.note("threads \(threads), kernel \(kernel ?? "as it is"): a process of its own")
     let answer = try OwnProcess.run(
       [
         "gradient", "--model", inputs.model, "--adapter", inputs.adapter, "--tasks", inputs.tasks,

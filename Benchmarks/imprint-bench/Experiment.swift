@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Invocation
 
 struct RunExperiment: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,6 +19,8 @@ struct RunExperiment: ParsableCommand {
       Example: imprint-bench experiment Benchmarks/experiments/figure-2.yaml --output out/smoke \
       --smoke --data character,reversal
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "The experiment's file.")
   var file: String
@@ -52,8 +55,7 @@ struct RunExperiment: ParsableCommand {
   @Option(help: "The folder of the executables (default: where this one is).")
   var executables: String?
 
-  @Flag(name: .shortAndLong, help: "Leave what the commands print to the logs.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
     _ = try selection()
@@ -66,8 +68,11 @@ struct RunExperiment: ParsableCommand {
       var output = output
       while output.count > 1, output.hasSuffix("/") { output.removeLast() }
       let plan = try Plan(experiment, here: here, output: output, selection: try selection())
+      verbosity.note(
+        "experiment: \(file), \(plan.parts.count) parts; model: \(plan.model), output: \(output)")
       let runner = Runner(
-        plan, executables: executables ?? Self.folderOfExecutables, isSmoke: smoke, isQuiet: quiet
+        plan, executables: executables ?? Self.folderOfExecutables, isSmoke: smoke,
+        isQuiet: verbosity.quiet
       ) { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
       if dryRun {
         print(runner.describe())

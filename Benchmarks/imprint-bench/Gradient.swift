@@ -1,6 +1,7 @@
 public import ArgumentParser
 import BenchmarkSuites
 import Foundation
+import Invocation
 public import Llama
 import LoRA
 public import MetaLearning
@@ -34,6 +35,8 @@ struct Gradient: ParsableCommand {
       Example: imprint-bench gradient --model smollm2.imprint --adapter lora_r8.safetensors \
       --scale 2.0 --tasks tasks.jsonl --out gradient.safetensors --json losses.json
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @OptionGroup var inputs: GradientInputs
 
@@ -70,6 +73,8 @@ struct Gradient: ParsableCommand {
   @Option(help: "The losses, a JSON file.")
   var json: String?
 
+  @OptionGroup var verbosity: Verbosity
+
   func validate() throws {
     if outer == .full { throw ValidationError("--outer full has no adapter gradient to write.") }
     if innerLr <= 0 { throw ValidationError("--inner-lr must be positive.") }
@@ -90,6 +95,9 @@ struct Gradient: ParsableCommand {
       let arena = Arena()
       let parameters = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
       try source.read(into: parameters)
+      verbosity.note(file.summary)
+      verbosity.note("adapter: \(inputs.adapter), \(layout.summary)")
+      verbosity.note("tasks: \(inputs.tasks), \(tasks.count)")
       let gradient = AdapterTensors<Float>(layout: layout, arena: arena, for: .gradient)
       let suite = GradientSuite(
         configuration: MetaConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import Operations
@@ -16,6 +17,8 @@ struct Logits: ParsableCommand {
       --out logits.safetensors
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Option(help: "The weight file.")
   var model: String
 
@@ -27,6 +30,8 @@ struct Logits: ParsableCommand {
 
   @Option(help: "The output, a safetensors file.")
   var out: String
+
+  @OptionGroup var verbosity: Verbosity
 
   func run() throws {
     try reportingErrors {
@@ -40,6 +45,10 @@ struct Logits: ParsableCommand {
       let arena = Arena()
       let adapter: AdapterTensors<Float>? = try adapter.map {
         try AdapterFile.tensors($0, architecture)
+      }
+      verbosity.note(file.summary)
+      if let path = self.adapter, let adapter {
+        verbosity.note("adapter: \(path), \(adapter.layout.summary)")
       }
       let engine = LlamaEngine<Float>(
         weights: try LlamaWeights(file: file), workers: Workers(),

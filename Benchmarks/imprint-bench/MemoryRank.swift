@@ -1,6 +1,7 @@
 import ArgumentParser
 import BenchmarkSuites
 import Foundation
+import Invocation
 import MetaLearning
 import Weights
 
@@ -15,6 +16,8 @@ struct MemoryRank: ParsableCommand {
 
       Example: imprint-bench memory-rank --model smollm2.imprint --out memory --quick
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Option(help: "The weight file.")
   var model: String
@@ -69,6 +72,8 @@ struct MemoryRank: ParsableCommand {
   @Flag(help: "Measure again what is in --out.")
   var force = false
 
+  @OptionGroup var verbosity: Verbosity
+
   func validate() throws {
     for (name, list) in [
       ("--ranks", ranks), ("--contexts", contexts), ("--contexts-per-update", contextsPerUpdate),
@@ -86,9 +91,11 @@ struct MemoryRank: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      var store = try MemoryRankStore(
-        folder: out, file: try WeightFile(path: model), path: model, replacing: force)
+      let file = try WeightFile(path: model)
+      var store = try MemoryRankStore(folder: out, file: file, path: model, replacing: force)
       let cases = grid.cases
+      verbosity.note(file.summary)
+      verbosity.note("cases: \(cases.count), results in \(out)")
       var failed = 0
       for (index, training) in cases.enumerated() {
         let number = "[\(index + 1)/\(cases.count)]"

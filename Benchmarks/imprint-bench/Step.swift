@@ -1,6 +1,7 @@
 import ArgumentParser
 import BenchmarkSuites
 import Foundation
+import Invocation
 import Llama
 import MetaLearning
 import Storage
@@ -15,6 +16,8 @@ struct Step: ParsableCommand {
 
       Example: imprint-bench step --model smollm2.imprint --keep 0
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Option(help: "The weight file.")
   var model: String
@@ -70,6 +73,8 @@ struct Step: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @OptionGroup var verbosity: Verbosity
+
   func validate() throws {
     if outer == .full, inner == .lora {
       throw ValidationError("--outer full goes with --inner full.")
@@ -92,8 +97,11 @@ struct Step: ParsableCommand {
         rank: rank, contextTokens: context, queryTokens: query, batch: batch,
         contextsPerUpdate: contextsPerUpdate, together: together,
         keep: keep, logitRows: logitRows, steps: steps)
-      let report = try suite.run(
-        file: try WeightFile(path: model), workers: Workers(count: threads))
+      let file = try WeightFile(path: model)
+      let workers = Workers(count: threads)
+      verbosity.note(file.summary)
+      verbosity.note("threads: \(workers.count)")
+      let report = try suite.run(file: file, workers: workers)
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]

@@ -6,12 +6,12 @@ public import Weights
 extension LlamaWeights {
   /// Continues `prompt`, of one token at least, with `adapter` where there is one.
   ///
-  /// Ends at an id that ends texts of the model (which is not part of the result), where `emit`
-  /// returns false, or after `maximum` tokens. `emit` is called with each new id as it comes. Throws
+  /// Ends at an id of `stops`, by default those that end texts of the model (which is not part of the
+  /// result), where `emit` returns false, or after `maximum` tokens. `emit` is called with each new id as it comes. Throws
   /// ``WeightError`` where a base weight cannot be read.
   public func generate(
     _ prompt: [Int32], adapter: AdapterTensors<S>? = nil, maximum: Int,
-    sampling: Sampling = Sampling(), workers: Workers = Workers(),
+    sampling: Sampling = Sampling(), stops: Set<Int32>? = nil, workers: Workers = Workers(),
     emit: (_ id: Int32) -> Bool = { _ in true }
   ) throws(WeightError) -> [Int32] {
     let arena = Arena()
@@ -26,7 +26,7 @@ extension LlamaWeights {
       engine: engine, capacity: prompt.count, hasTangents: false, policy: .lean, arena: arena)
     let cache = KeyValueCache<S>(
       architecture: architecture, sequences: 1, capacity: length, arena: arena)
-    let stops = Set(architecture.eosTokenIds.map { Int32($0) })
+    let stops = stops ?? Set(architecture.eosTokenIds.map { Int32($0) })
     return try sweep.generate(
       [prompt], maximum: maximum, stops: stops, sampling: sampling, cache: cache
     ) { rows in

@@ -83,6 +83,8 @@ public struct AdapterLayout: Sendable {
 
   /// The largest rank.
   public var maxRank: Int { entries.map(\.rank).max() ?? 0 }
+  /// The shape in words: `210 linears of rank 8`.
+  public var summary: String { "\(entries.count) linears of rank \(maxRank)" }
 }
 
 /// Numbers in the shape of an adapter: parameters, a gradient, a direction or a moment.

@@ -138,7 +138,7 @@ struct GGUFSource: ModelSource {
       throw WeightError(path: path, "tensor 'token_embd.weight' is missing")
     }
     var eos: [Int] = []
-    for key in ["eos_token_id", "eot_token_id"] {
+    for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
       if let id = try optional("tokenizer.ggml.\(key)"), !eos.contains(id) { eos.append(id) }
     }
     let theta =

@@ -46,10 +46,9 @@ struct ConfigurationFile {
       }
       let key = given.replacing("_", with: "-")
       guard command.keys.contains(key), let argument = command.argument(key) else {
-        let nearest = NearestName.find(key, among: command.keys)
-        let hint = nearest.map { ": did you mean '\($0)'?" } ?? ""
         throw ConfigurationError(
-          path, line: line, "'\(given)' is no flag of \(name)\(hint)")
+          path, line: line,
+          "'\(given)' is no flag of \(name)" + NearestName.hint(key, among: command.keys))
       }
       let identity = command.identity(argument)
       if let other = seen.updateValue(given, forKey: identity) {

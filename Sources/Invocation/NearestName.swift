@@ -1,8 +1,16 @@
 /// The known name that a wrong one was probably meant to be.
-enum NearestName {
-  /// The name of `names` with the fewest edits from `name`, the first of several; nil of none.
-  static func find(_ name: String, among names: [String]) -> String? {
-    names.min { distance(name, $0) < distance(name, $1) }
+public enum NearestName {
+  /// What an error says behind a wrong name: `: did you mean 'steps'?`; nothing where no name is near.
+  public static func hint(_ name: String, among names: some Sequence<String>) -> String {
+    find(name, among: names).map { ": did you mean '\($0)'?" } ?? ""
+  }
+
+  /// The name of `names` with the fewest edits from `name`, the first of several; nil where more than
+  /// half of the longer one would have to be another.
+  static func find(_ name: String, among names: some Sequence<String>) -> String? {
+    let near = names.map { (name: $0, edits: distance(name, $0)) }
+      .filter { 2 * $0.edits <= max(name.count, $0.name.count) }
+    return near.min { $0.edits < $1.edits }?.name
   }
 
   /// Characters to insert, remove, replace or swap with a neighbour to get from `a` to `b` (optimal

@@ -33,12 +33,11 @@ extension MetaGradient {
   ) throws(WeightError) -> [Double] {
     var losses: [Double] = []
     while losses.count < examples.count {
-      var batch = TokenBatch()
       var dropout = dropout
       let first = losses.count
-      for (index, example) in examples.enumerated().dropFirst(first) {
-        if batch.count > 0, batch.count + example.rows > limits.outerRows { break }
-        batch.append(example.tokens, predicted: example.predicted, weight: example.weight)
+      let batch = batch(of: examples, from: first)
+      for (index, example) in examples.enumerated().dropFirst(first).prefix(batch.lossRanges.count)
+      {
         dropout?.tokens += (0..<example.rows).map { UInt64(index) << 32 | UInt64($0) }
       }
       _ = try accumulate(loss: batch, dropout: dropout, into: gradient)
@@ -47,5 +46,30 @@ extension MetaGradient {
       }
     }
     return losses
+  }
+
+  /// What θ says of the scored tokens of `examples`, as many in a sweep as its rows hold.
+  ///
+  /// Throws ``WeightError`` where a base weight cannot be read.
+  public func score(_ examples: [LossExample]) throws(WeightError) -> [[Prediction]] {
+    var result: [[Prediction]] = []
+    while result.count < examples.count {
+      let batch = batch(of: examples, from: result.count)
+      outer.begin(batch, parameters: unadaptedParameters(rows: batch.count))
+      try outer.forward()
+      let predictions = try outer.score()
+      result += batch.lossRanges.map { Array(predictions[$0]) }
+    }
+    return result
+  }
+
+  /// The examples from `first` on that share a sweep.
+  private func batch(of examples: [LossExample], from first: Int) -> TokenBatch {
+    var batch = TokenBatch()
+    for example in examples[first...] {
+      if batch.count > 0, batch.count + example.rows > limits.outerRows { break }
+      batch.append(example.tokens, predicted: example.predicted, weight: example.weight)
+    }
+    return batch
   }
 }

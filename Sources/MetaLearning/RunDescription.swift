@@ -66,8 +66,9 @@ public struct RunDescription: Codable, Sendable {
   public var teacherMaxTokens: Int?
   /// What was computed.
   public var training: TrainingConfiguration
-  /// How: results have the same bits for the same plan.
-  public var plan: Plan
+  /// How: results have the same bits for the same plan. Nil in runs of versions before there was one,
+  /// which cannot be resumed.
+  public var plan: Plan?
   /// Threads: results have the same bits for the same number.
   public var threads: Int
 
@@ -137,13 +138,17 @@ public struct RunDescription: Codable, Sendable {
         ("lm length", training.lmLength, 2, upper),
         ("total steps", training.schedule.totalSteps, 0, 1 << 40),
         ("warmup steps", training.schedule.warmupSteps, 0, 1 << 40),
-        ("plan.together", plan.together, 1, upper),
-        ("plan.activations", plan.activations, 0, upper),
-        ("plan.deltas", plan.deltas, 0, upper), ("plan.tangents", plan.tangents, 0, upper),
-        ("plan.logit_rows", plan.logitRows, 1, upper), ("threads", threads, 1, 4096),
+        ("threads", threads, 1, 4096),
         ("teacher_max_tokens", teacherMaxTokens ?? 1, 1, upper),
         ("context_length", contextLength ?? 1, 1, upper),
       ] + training.adapter.rankPattern.values.map { ("rank pattern", $0, 1, 65536) }
+      + (plan.map {
+        [
+          ("plan.together", $0.together, 1, upper), ("plan.activations", $0.activations, 0, upper),
+          ("plan.deltas", $0.deltas, 0, upper), ("plan.tangents", $0.tangents, 0, upper),
+          ("plan.logit_rows", $0.logitRows, 1, upper),
+        ]
+      } ?? [])
     for field in fields where field.value < field.least || field.value > field.most {
       return "\(field.name): expected \(field.least) to \(field.most), found \(field.value)"
     }

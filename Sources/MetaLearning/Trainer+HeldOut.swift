@@ -8,16 +8,16 @@ public struct HeldOutMetrics: Codable, Sendable {
   public var ncNLL: Double
   /// −log P_θ(a | c ⊕ q).
   public var promptNLL: Double
-  /// −log P_θ′(a | q).
-  public var ftNLL: Double
+  /// −log P_θ′(a | q); nil where the run has no inner step.
+  public var ftNLL: Double?
   /// Share of responses that are the likeliest token by token, NC.
   public var ncExactMatch: Double
   /// Prompt.
   public var promptExactMatch: Double
-  /// FT.
-  public var ftExactMatch: Double
-  /// Mean loss of the contexts before the inner step.
-  public var innerLoss: Double
+  /// FT, where there is an inner step.
+  public var ftExactMatch: Double?
+  /// Mean loss of the contexts before the inner step, where there is one.
+  public var innerLoss: Double?
   /// Seconds that it took.
   public var seconds: Double
 
@@ -35,12 +35,13 @@ public struct HeldOutMetrics: Codable, Sendable {
 }
 
 extension Trainer {
-  /// NC, Prompt and FT of `groups`, in the buffers of training: its plan must have been made for
-  /// them, too, with their Prompt forms. Changes nothing of the run.
+  /// NC, Prompt and, unless this is plain fine-tuning, FT of `groups`, in the buffers of training: its
+  /// plan must have been made for them, too, with their Prompt forms. Changes nothing of the run.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func evaluate(_ groups: [TaskGroup]) throws(WeightError) -> HeldOutMetrics {
     let start = ContinuousClock.now
+    if configuration.finetuning != nil { return try evaluatePlainly(groups, since: start) }
     var scores: [GroupScores] = []
     for part in plan.limits.pack(groups, prompts: true) { scores += try meta.evaluate(part) }
     func mean(_ value: (GroupScores) -> Double) -> Double { Estimate(scores.map(value)).mean }
@@ -49,5 +50,20 @@ extension Trainer {
       ftNLL: mean(\.adapted.meanNLL), ncExactMatch: mean(\.unprompted.exactMatch),
       promptExactMatch: mean(\.prompted.exactMatch), ftExactMatch: mean(\.adapted.exactMatch),
       innerLoss: mean(\.innerLoss), seconds: (ContinuousClock.now - start).inSeconds)
+  }
+
+  /// NC and Prompt of `groups` under θ.
+  private func evaluatePlainly(
+    _ groups: [TaskGroup], since start: ContinuousClock.Instant
+  ) throws(WeightError) -> HeldOutMetrics {
+    func score(_ form: TaskForm) throws(WeightError) -> ResponseScore {
+      ResponseScore(
+        predictions: try meta.score(
+          groups.flatMap(\.triplets).map { LossExample($0, form, weight: 1) }))
+    }
+    let (bare, prompted) = (try score(.nc), try score(.prompt))
+    return HeldOutMetrics(
+      step: step, ncNLL: bare.meanNLL, promptNLL: prompted.meanNLL, ncExactMatch: bare.exactMatch,
+      promptExactMatch: prompted.exactMatch, seconds: (ContinuousClock.now - start).inSeconds)
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning
@@ -55,12 +56,14 @@ struct Adapt: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors, or the JSON object.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
+
+  /// Tokens that a context has room for at least, also where the run's had fewer.
+  private static let leastLength = 8
 
   func validate() throws {
-    if let contextLength, contextLength < 8 {
-      throw ValidationError("--context-length must be at least 8.")
+    if let contextLength, contextLength < Self.leastLength {
+      throw ValidationError("--context-length must be at least \(Self.leastLength).")
     }
     if let rank, !(1...4096).contains(rank) {
       throw ValidationError("--rank must be 1 to 4096.")
@@ -86,19 +89,25 @@ struct Adapt: ParsableCommand {
       let run = try folder.flatMap { $0.exists ? try $0.description() : nil }
       try refuseRun()
       let contexts = try contexts(
-        session, length: contextLength ?? run?.contextLength ?? 128)
+        session, length: contextLength ?? max(run?.contextLength ?? 128, Self.leastLength))
       let maker = try maker(session, folder, run)
-      if maker.leavesOutParameters, !quiet {
+      verbosity.note(session.file.summary)
+      verbosity.note(
+        "context: \(context), \(contexts.count) contexts of at most "
+          + "\(contexts.map(\.count).max() ?? 0) tokens")
+      if maker.leavesOutParameters, !verbosity.quiet {
         note(
           "imprint: an adapter holds linears alone: the step on norms, biases, embedding and head "
             + "is left out\n")
       }
-      var line = ProgressLine(quiet: quiet || json)
+      var line = ProgressLine(
+        quiet: verbosity.quiet || json, verbose: verbosity.verbose)
       let result = try maker.run(contexts, rank: rank) { done, total in
         line.show("adapting: \(done) of \(total)", matters: done == total)
       }
       line.finish()
       try AdapterFile.writeFolder(result.adapter, to: output, base: model)
+      try adapter.flatMap { try GenerationEnd(folder: $0) }?.write(to: output)
       try report(result, contexts, maker.configuration.inner)
     }
   }
@@ -172,7 +181,7 @@ struct Adapt: ParsableCommand {
       try printJSON(report)
       return
     }
-    if quiet { return }
+    if verbosity.quiet { return }
     print(
       String(
         format: "%@: %d %@, %d tokens; loss %.4f → %.4f nats a token%@; rank %d, %@",

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Invocation
 public import Text
 
 struct CharacterDescriptionData: ParsableCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Invocation
 import Text
 
 struct SQuADData: ParsableCommand {

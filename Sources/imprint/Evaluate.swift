@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning
@@ -136,7 +137,7 @@ struct Evaluate: ParsableCommand {
       if let adapter {
         evaluator.readRates = { try RunFolder(path: adapter).readInnerRates(into: $0) }
       }
-      if verbose { note(session.summary(of: model, data, groups, texts ?? [])) }
+      if verbose { note(session.summary(data, groups, texts ?? [])) }
       var line = ProgressLine(quiet: quiet, verbose: verbose)
       let report = try evaluator.run(
         groups, texts: texts ?? [],

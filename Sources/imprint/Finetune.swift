@@ -1,4 +1,5 @@
 import ArgumentParser
+import Invocation
 import LoRA
 import MetaLearning
 import Operations
@@ -36,6 +37,8 @@ struct Finetune: ParsableCommand {
     help: "Score responses only, or every token of a task (default: responses).")
   var maskPrompt: Bool?
 
+  @OptionGroup var heldOut: HeldOutOptions
+
   @OptionGroup var adapter: AdapterOptions
 
   func validate() throws {
@@ -45,7 +48,7 @@ struct Finetune: ParsableCommand {
     if data == nil {
       for (name, isGiven) in [
         ("--forms", forms != nil), ("--mix-forms", mixForms),
-        ("--separator", options.separator != nil),
+        ("--separator", options.separator != nil && heldOut.evalData == nil),
         ("--mask-prompt", maskPrompt == true), ("--no-mask-prompt", maskPrompt == false),
       ] where isGiven {
         throw ValidationError("\(name) goes with --data.")
@@ -65,7 +68,7 @@ struct Finetune: ParsableCommand {
     if mixForms, shares.prompt == 0 || shares.nc == 0 {
       throw ValidationError("--mix-forms goes with two --forms.")
     }
-    if options.separator != nil, shares.prompt == 0 {
+    if options.separator != nil, shares.prompt == 0, heldOut.evalData == nil {
       throw ValidationError("--separator goes with the Prompt form: --forms has nc alone.")
     }
   }
@@ -76,6 +79,7 @@ struct Finetune: ParsableCommand {
       let session = try Session(model: options.model, threads: run.threads)
       let groups = try data.map { try options.groups($0, session, size: 1) } ?? []
       let texts = try options.texts(session)
+      let held = try heldOut.tasks(options, session, size: 1)
       let source = try adapter.source()
       var training = try options.configuration(
         try adapter.configuration(session.architecture, from: source),
@@ -93,15 +97,18 @@ struct Finetune: ParsableCommand {
       let tasks = groups.flatMap(\.triplets).flatMap { task in
         plain.forms.map { LossExample(task, $0, weight: 1).size }
       }
+      let asked = (held?.groups ?? []).flatMap(\.triplets).flatMap { task in
+        TaskForm.allCases.map { LossExample(task, $0, weight: 1).size }
+      }
       try TrainingRun(
         options: options, session: session, training: training,
         planner: MemoryPlanner(
           weights: session.weights,
           layout: AdapterLayout(training.adapter, architecture: session.architecture),
           configuration: training.meta,
-          sequences: tasks + texts.map { LossExample(text: $0, weight: 1).size },
+          sequences: tasks + asked + texts.map { LossExample(text: $0, weight: 1).size },
           workers: session.workers),
-        data: data, groups: groups, texts: texts, heldOut: nil, teacherMaxTokens: nil,
+        data: data, groups: groups, texts: texts, heldOut: held, teacherMaxTokens: nil,
         start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
       ).run(run)
     }

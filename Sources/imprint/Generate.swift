@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import Operations
@@ -11,7 +12,9 @@ struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Continue a text.",
     discussion: """
-      Writes the continuation as it comes. Greedy unless --temperature says otherwise.
+      Writes the continuation as it comes. Greedy unless --temperature says otherwise. Ends at the \
+      ids that end a text or a turn, at --stop, and where the responses ended that the adapter was \
+      trained on, if they all ended with a line feed.
 
       Example: imprint generate --model smollm2.imprint --prompt "The capital of France is"
       """)
@@ -44,11 +47,16 @@ struct Generate: ParsableCommand {
     help: "End at this text, which is not written; may be given several times.")
   var stop: [String] = []
 
+  @Flag(help: "Go on at ids that end a text, and where the adapter's responses ended.")
+  var ignoreEos = false
+
   @Option(help: "Threads (default: all processors).")
   var threads: Int?
 
   @Flag(help: "Print one JSON object when the text is complete.")
   var json = false
+
+  @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
     if maxTokens < 1 { throw ValidationError("--max-tokens must be positive.") }
@@ -63,6 +71,13 @@ struct Generate: ParsableCommand {
     var prompt: String
     var text: String
     var tokens: Int
+    /// `stop`, or `length` after --max-tokens.
+    var finishReason: String
+
+    enum CodingKeys: String, CodingKey {
+      case prompt, text, tokens
+      case finishReason = "finish_reason"
+    }
   }
 
   private func promptText() throws -> String {
@@ -72,6 +87,13 @@ struct Generate: ParsableCommand {
       throw Problem("standard input: is not UTF-8 text")
     }
     return text
+  }
+
+  /// Where what is said ends.
+  private func ends(_ session: Session) throws -> (ids: Set<Int32>, texts: [String]) {
+    let end = try adapter.flatMap { try GenerationEnd(folder: $0) }
+    if ignoreEos { return ([], stop) }
+    return (session.endIds.union(end?.endIds ?? []), stop + (end?.stopStrings ?? []))
   }
 
   func run() throws {
@@ -90,17 +112,27 @@ struct Generate: ParsableCommand {
       let tensors: AdapterTensors<Float>? = try adapter.map {
         try AdapterFile.tensors($0, session.architecture)
       }
-      var writer = StreamWriter(tokenizer: tokenizer, stops: stop, silent: json)
+      let end = try ends(session)
+      verbosity.note(session.file.summary)
+      if let adapter, let tensors {
+        verbosity.note("adapter: \(adapter), \(tensors.layout.summary)")
+      }
+      verbosity.note(
+        "prompt: \(ids.count) tokens; ends at ids \(end.ids.sorted()), texts \(end.texts)")
+      var writer = StreamWriter(tokenizer: tokenizer, stops: end.texts, silent: json)
       let result = try session.weights.generate(
         ids, adapter: tensors, maximum: maxTokens,
-        sampling: Sampling(temperature: temperature, topP: topP, seed: seed),
+        sampling: Sampling(temperature: temperature, topP: topP, seed: seed), stops: end.ids,
         workers: session.workers
       ) { writer.append($0) }
       let text = writer.finish()
       if json {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let object = Result(prompt: prompt, text: text, tokens: result.count)
+        let isStopped = writer.isStopped || result.count < maxTokens
+        let object = Result(
+          prompt: prompt, text: text, tokens: result.count,
+          finishReason: isStopped ? "stop" : "length")
         print(String(decoding: try encoder.encode(object), as: UTF8.self))
       }
     }
@@ -114,7 +146,7 @@ private struct StreamWriter {
   let silent: Bool
   private var bytes: [UInt8] = []
   private var written = 0
-  private var isStopped = false
+  private(set) var isStopped = false
 
   init(tokenizer: Tokenizer, stops: [String], silent: Bool) {
     self.tokenizer = tokenizer

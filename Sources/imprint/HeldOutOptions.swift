@@ -3,7 +3,9 @@ import MetaLearning
 
 /// Flags of the evaluation while a run trains.
 struct HeldOutOptions: ParsableArguments {
-  @Option(help: "Held-out tasks, evaluated now and then: NC, Prompt and FT.")
+  @Option(
+    help:
+      "Held-out tasks, evaluated now and then: NC, Prompt and, where there is an inner step, FT.")
   var evalData: String?
 
   @Option(

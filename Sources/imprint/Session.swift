@@ -16,6 +16,11 @@ struct Session {
 
   var architecture: Architecture { file.architecture }
 
+  /// Ids that end what the model says: those of its metadata and of its tokenizer.
+  var endIds: Set<Int32> {
+    (tokenizer?.endIds ?? []).union(architecture.eosTokenIds.map { Int32($0) })
+  }
+
   init(model: String, threads: Int?) throws {
     file = try WeightFile(path: model)
     weights = try LlamaWeights(file: file)

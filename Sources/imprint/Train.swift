@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning

@@ -35,9 +35,9 @@ extension TrainingRun {
 
   /// The losses of held-out tasks.
   func text(of metrics: HeldOutMetrics) -> String {
-    String(
-      format: "  held-out FT %.3f (NC %.3f, Prompt %.3f)", metrics.ftNLL, metrics.ncNLL,
-      metrics.promptNLL)
+    let plain = String(format: "NC %.3f, Prompt %.3f", metrics.ncNLL, metrics.promptNLL)
+    return "  held-out "
+      + (metrics.ftNLL.map { String(format: "FT %.3f (%@)", $0, plain) } ?? plain)
   }
 
   /// What the loss is made of, or what is trained beside it, where that says more.
@@ -77,17 +77,13 @@ extension TrainingRun {
 extension Session {
   /// What was read, a line for each, for `--verbose`.
   func summary(
-    of model: String, _ data: String?, _ groups: [TaskGroup], _ texts: [[Int32]]
+    _ data: String?, _ groups: [TaskGroup], _ texts: [[Int32]]
   ) -> String {
     func range(_ counts: [Int]) -> String {
       let (low, high) = (counts.min() ?? 0, counts.max() ?? 0)
       return low == high ? "\(low)" : "\(low) to \(high)"
     }
-    let shape = architecture
-    var lines = [
-      "model: \(model), \(shape.modelType), \(shape.numHiddenLayers) layers, hidden "
-        + "\(shape.hiddenSize), vocabulary \(shape.vocabSize), digest \(file.fingerprint)"
-    ]
+    var lines = [file.summary]
     if let data {
       let tasks = groups.flatMap(\.triplets)
       lines.append(

@@ -1,10 +1,12 @@
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning
 import Operations
 import Optimizers
 import Storage
+import Text
 import Watching
 import Weights
 
@@ -30,7 +32,7 @@ struct TrainingRun {
   func run(_ begin: TrainingStart) throws {
     let (plan, fits) = plan(as: begin.old?.plan)
     guard fits else { throw Problem("--memory: at least \(mebibytes(plan.total)) are needed") }
-    if options.verbose { note(session.summary(of: options.model, data, groups, texts)) }
+    if options.verbose { note(session.summary(data, groups, texts)) }
     if options.dryRun {
       try printPlan(plan)
       return
@@ -121,6 +123,7 @@ struct TrainingRun {
     do {
       last = try steps(trainer, folder, &line, save)
       try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
+      try responseEnd?.write(to: folder.path)
     } catch {
       line.finish()
       guard Interruption.isCause(of: error) else { throw error }
@@ -131,6 +134,15 @@ struct TrainingRun {
     }
     line.finish()
     try printResult(last, steps: trainer.step)
+  }
+
+  /// Where the responses end that are trained, if they all end alike.
+  private var responseEnd: GenerationEnd? {
+    guard let tokenizer = session.tokenizer else { return nil }
+    return GenerationEnd(
+      ofResponses: groups.flatMap(\.triplets).map {
+        tokenizer.decodeBytes($0.response, skipSpecialTokens: true)
+      })
   }
 
   private func steps(

@@ -25,6 +25,12 @@ struct TrainingStart {
     checkpoint = try folder.latestCheckpoint { note("imprint: \($0): passed over\n") }
     // The folder's own description decides until there is a checkpoint.
     old = try checkpoint?.run ?? (folder.exists ? folder.description() : nil)
+    if let old, old.plan == nil {
+      throw Problem(
+        "--resume: \(folder.path)/config.json: 'plan' is missing: the run is of a version that did "
+          + "not write how memory was used; --adapter \(folder.path) starts a new one from its adapter"
+      )
+    }
     threads = options.threads ?? old?.threads
     if checkpoint == nil, !options.quiet {
       note("\(options.output): no checkpoint yet, starting\n")

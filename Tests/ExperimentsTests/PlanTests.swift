@@ -172,16 +172,19 @@ import Testing
     (": - [", "words.yaml: is not YAML"),
     ("[1]", "words.yaml: a mapping was expected"),
     ("titel: x\ntitle: y", "words.yaml, line 1: unknown key 'titel': expected include, title"),
+    ("titel: x\ntitle: y", ": did you mean 'title'?"),
+    ("title: x\nsmoke: {settings: {steps: 1}}\nsettings: {step: 2}", ": did you mean 'step'?"),
+    ("title: x\ndata: {people: {test: y}}\nvariants: {v: {on: [poeple]}}", "mean 'people'?"),
     ("title: [a]", "line 1: 'title': a text was expected"),
     ("title: x\nseeds: [one]", "'seeds': 'one': a whole number was expected"),
     ("title: x\ndata: {a: {tset: y}}", "'data.a'"),
     ("title: x\ndata: {a b: {test: y}}", "'a b': a name has letters, digits"),
     ("title: x\ndata: {a: {}}", "has neither 'train' nor 'test'"),
     ("title: x\ndata: {a: {test: y}}", "'variants': is missing"),
-    ("title: x\nsmoke: {settings: {z: 1}}", "'z' is no setting"),
+    ("title: x\nsmoke: {settings: {z: 1}}", "'smoke.settings': 'z' is none of none"),
     (
       "title: x\ndata: {a: {test: y}}\nvariants: {v: {stage: s}}",
-      "'variants': 's' is none of none"
+      "words.yaml, line 3: 'variants.v': 's' is none of none"
     ),
     (
       "title: x\ndata: {a: {test: y}}\nstages: {s: {command: learn}}",
@@ -189,7 +192,7 @@ import Testing
     ),
     (
       "title: x\ndata: {a: {test: y}}\nstages: {s: {from: s}}\nvariants: {v: {}}",
-      "'stages': 's' is none of none"
+      "words.yaml, line 3: 'stages.s': 's' is none of none"
     ),
     (
       "title: x\ndata: {a: {test: y}}\nvariants: {v: {}}\ntables: [{title: t}]",
@@ -201,7 +204,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("$nothing", "unknown variable '$nothing'"),
+    ("$nothing", "words.yaml, line 5: 'variants.v': unknown variable '$nothing'"),
+    ("$modle", ": did you mean '$model'?"),
     ("a 'b", "a quote is not closed"),
     ("$ x", "a '$' is not followed by a name"),
     ("$a", "settings refer to one another in a circle"),
@@ -220,7 +224,7 @@ import Testing
   @Test func wrongSelectionsAreNamed() throws {
     let setting = try problem { _ = try plan(.init(settings: ["stpes": "1"])) }
     #expect(setting.hasPrefix("--set: 'stpes' is none of both, empty, "))
-    #expect(setting.contains(", steps, ") && setting.hasSuffix(", word"))
+    #expect(setting.hasSuffix(", steps, word: did you mean 'steps'?"))
     #expect(
       try problem { _ = try plan(.init(data: ["joint"])) } == "--data: 'joint' is none of one, two")
     #expect(

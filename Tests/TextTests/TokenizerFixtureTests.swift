@@ -26,6 +26,18 @@ import Text
     return try JSONDecoder().decode([String: [Row]].self, from: data)[name] ?? []
   }
 
+  /// Ids that end a text or a turn, by the names of special tokens.
+  @Test func endsAreKnown() throws {
+    for (name, ids) in [("gpt2", [0, 2] as Set<Int32>), ("qwen2", [0, 2]), ("fallback", [2])] {
+      #expect(try Self.tokenizer(name).endIds == ids, "\(name)")
+    }
+    let metadata = GGUFTokenizerMetadata(
+      model: "llama", pre: nil, tokens: [[0x61], [0x62], Array("</s>".utf8)], scores: [0, 0, 0],
+      types: [1, 1, 3], merges: [], bosId: nil, eosId: 1, unknownId: nil, addsBos: nil,
+      addsSpacePrefix: nil)
+    #expect(try Tokenizer(gguf: metadata).endIds == [1, 2])
+  }
+
   @Test(arguments: ["gpt2", "digits", "llama3", "qwen2", "fallback", "flags", "canonical"])
   func idsAreThoseOfTheLibrary(_ name: String) throws {
     let direct = try Self.tokenizer(name)

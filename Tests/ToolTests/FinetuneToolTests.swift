@@ -38,6 +38,56 @@ import Weights
     try Data(contentsOf: URL(filePath: run + "/adapter_model.safetensors"))
   }
 
+  /// NC and Prompt of held-out tasks now and then, which is what `evaluate` says and changes nothing.
+  @Test func heldOutTasks() throws {
+    let (run, without) = (folder.file("held"), folder.file("without"))
+    let flags = ["--steps", "4", "--batch-size", "2", "--forms", "nc", "--lora-dropout", "0.1"]
+    let looked = try finetune(
+      flags + [
+        "--output", run, "--eval-data", data, "--eval-steps", "2", "--eval-limit", "3",
+        "--tensorboard", "-v",
+      ])
+    #expect(looked.status == 0, "\(looked.errors)")
+    #expect(looked.errors.contains("held-out NC ") && !looked.errors.contains("FT"))
+    let rows = try String(contentsOfFile: run + "/held_out.jsonl", encoding: .utf8)
+      .split(separator: "\n").map {
+        try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+      }
+    #expect(rows.map { $0["step"] as? Int } == [0, 2, 4])
+    #expect(rows.allSatisfy { $0["ft_nll"] == nil && $0["inner_loss"] == nil })
+
+    let json = folder.file("report.json")
+    let evaluated = try Tool.run(
+      "imprint", "evaluate", "--model", model, "--adapter", run, "--data", data, "--limit", "3",
+      "--json", json, "-q")
+    #expect(evaluated.status == 0, "\(evaluated.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: json)))
+        as? [String: Any])
+    for form in ["nc", "prompt"] {
+      let nll = (report[form] as? [String: [String: Double]])?["nll"]?["mean"] ?? .nan
+      // The same losses in f32, summed in sweeps of other sizes.
+      #expect(abs((rows[2]["\(form)_nll"] as? Double ?? 0) - nll) < 1e-4, "\(form)")
+    }
+    // Sweeps have room for the longest form of held-out tasks; with both forms trained, no other.
+    let both = ["--steps", "4", "--forms", "prompt,nc", "--memory", "200MiB"]
+    let held = try finetune(
+      both + ["--output", folder.file("b"), "--eval-data", data, "--quiet"])
+    #expect(held.status == 0, "\(held.errors)")
+    #expect(try finetune(both + ["--output", without, "--quiet"]).status == 0)
+    #expect(try adapter(folder.file("b")) == adapter(without))
+
+    let names = try FileManager.default.contentsOfDirectory(atPath: run)
+    let events = try #require(names.first { $0.hasPrefix("events") })
+    let bytes = try Data(contentsOf: URL(filePath: run + "/" + events))
+    #expect(bytes.firstRange(of: Data("held_out/prompt_nll".utf8)) != nil)
+    #expect(bytes.firstRange(of: Data("held_out/ft_nll".utf8)) == nil)
+    let page = try Tool.run("imprint-tools", "report", run, "--output", "-")
+    #expect(page.status == 0 && page.output.contains("Held-out tasks"))
+    let alone = try finetune(flags + ["--output", folder.file("c"), "--eval-steps", "2"])
+    #expect(alone.status == 64 && alone.errors.contains("--eval-steps goes with --eval-data"))
+  }
+
   @Test func finetuneEvaluateResume() throws {
     let run = folder.file("run")
     let flags = ["--output", run, "--lora-dropout", "0.1", "--save-every", "2"]

@@ -139,6 +139,38 @@ import Testing
     #expect(invalid.errors.contains("'many' is invalid for '--batch-size"))
   }
 
+  /// Every executable takes flags from a file, and says what it read where that is asked for.
+  @Test func flagsOfToolsAndBenchmarks() throws {
+    let merged = folder.file("merged.imprint")
+    let flags = try folder.write(Array("type: bf16\nlevel: high\n".utf8), "merge.yaml")
+    let run = folder.file("run")
+    _ = try Tool.run(
+      "imprint", "train", "--model", model, "--data", try tasks(), "--output", run, "--steps", "1",
+      "--batch-size", "1", "--rank", "2", "-q")
+    let made = try Tool.run(
+      "imprint-tools", "merge", "--config", flags, model, run, merged, "--verbose", "--json")
+    #expect(made.status == 0 && made.output.contains("\"type\" : \"bf16\""), "\(made.errors)")
+    #expect(
+      made.errors.hasPrefix("model: \(model), llama, 2 layers, hidden 32, vocabulary 67, digest "))
+    #expect(made.errors.hasSuffix("adapter: \(run), 14 linears of rank 2\n"))
+
+    let sizes = try folder.write(Array("context: 16\nquery: 12\nsteps: 1\n".utf8), "step.yaml")
+    let step = try Tool.run(
+      "imprint-bench", "step", "--config", sizes, "--model", model, "--rank", "2", "-v")
+    #expect(step.status == 0 && step.output.contains("context 16, query + response 12"))
+    #expect(step.errors.hasPrefix("model: \(model), llama") && step.errors.contains("threads: "))
+
+    let wrong = try folder.write(Array("contxt: 16\n".utf8), "wrong.yaml")
+    let refused = try Tool.run("imprint-bench", "step", "--config", wrong, "--model", model)
+    #expect(
+      refused.status == 1
+        && refused.errors.hasSuffix(
+          "line 1: 'contxt' is no flag of imprint-bench step: did you mean 'context'?\n")
+    )
+    let both = try Tool.run("imprint-tools", "verify", model, "-q", "-v")
+    #expect(both.status == 64 && both.errors.contains("exclude each other"))
+  }
+
   @Test func resultsAsJSON() throws {
     let verified = try object(try Tool.run("imprint-tools", "verify", model, "--json"))
     #expect(verified["blocks"] as? Int ?? 0 > 0)
@@ -176,6 +208,10 @@ struct HelpTests {
       let text = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
       let example = text.components(separatedBy: "Example: ").dropFirst().first ?? ""
       #expect(example.contains(words.joined(separator: " ")), "\(words)")
+      // `imprint data` has commands of its own, which say what they wrote and no more.
+      let isData = words.prefix(2) == ["imprint", "data"]
+      #expect(page.output.contains("--config") || words == ["imprint", "data"], "\(words)")
+      #expect(page.output.contains("--verbose") != isData, "\(words)")
     }
   }
 

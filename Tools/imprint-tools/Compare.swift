@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import MetaLearning
 import Weights
 
@@ -7,6 +8,8 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Put reports of imprint evaluate side by side in one table.",
     discussion: "Example: imprint-tools compare before.json after.json")
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "Reports, as evaluate --json writes them.")
   var reports: [String]
@@ -16,6 +19,8 @@ struct Compare: ParsableCommand {
 
   @Flag(help: "Print the reports as one JSON object by name.")
   var json = false
+
+  @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
     if json, markdown { throw ValidationError("--json and --markdown exclude each other.") }
@@ -33,6 +38,9 @@ struct Compare: ParsableCommand {
         } catch is DecodingError {
           throw WeightError(path: path, "is not a report of imprint evaluate")
         }
+      }
+      for (path, row) in zip(reports, rows) {
+        verbosity.note("report: \(path), \(row.report.groups) groups of tasks")
       }
       if json {
         try printJSON(Dictionary(rows.map { ($0.name, $0.report) }) { $1 })

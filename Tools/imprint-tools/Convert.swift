@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Conversion
+import Invocation
 import Watching
 public import Weights
 
@@ -13,6 +14,8 @@ struct Convert: ParsableCommand {
 
       Example: imprint-tools convert SmolLM2-135M-Instruct.Q4_1.gguf smollm2.imprint
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "The model to read.")
   var source: String
@@ -29,14 +32,14 @@ struct Convert: ParsableCommand {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   func run() throws {
     try reportingErrors(interruptible: true) {
       let start = ContinuousClock.now
       let model = try AnyModelSource.open(source)
-      var line = ProgressLine(quiet: quiet)
+      verbosity.note("source: \(source), \(model.architecture.summary)")
+      var line = ProgressLine(quiet: verbosity.quiet)
       let summary = try Converter(output: output, level: level).convert(model) { done, total in
         line.show("converting", done, total)
       }
@@ -49,7 +52,7 @@ struct Convert: ParsableCommand {
         try printJSON(WrittenFile(output, summary, seconds: seconds))
         return
       }
-      if quiet { return }
+      if verbosity.quiet { return }
       let (raw, file) = (summary.written.rawBytes, summary.written.fileBytes)
       print(
         """

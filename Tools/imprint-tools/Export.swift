@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Invocation
 import LoRA
 import Watching
 import Weights
@@ -20,6 +21,8 @@ struct Export: ParsableCommand {
 
       Example: imprint-tools export smollm2.imprint adapter.gguf --adapter RUN --format gguf
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "The weight file of the base model.")
   var model: String
@@ -45,8 +48,7 @@ struct Export: ParsableCommand {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   struct ExportedAdapter: Encodable {
     var output: String
@@ -82,10 +84,15 @@ struct Export: ParsableCommand {
       let tensors: AdapterTensors<Float>? = try adapter.map {
         try AdapterFile.tensors($0, file.architecture)
       }
-      var line = ProgressLine(quiet: quiet)
+      verbosity.note(file.summary)
+      if let adapter, let tensors {
+        verbosity.note("adapter: \(adapter), \(tensors.layout.summary)")
+      }
+      var line = ProgressLine(quiet: verbosity.quiet)
       switch (format, tensors) {
       case (.peft, let tensors?):
         try AdapterFile.writeFolder(tensors, to: output, base: model)
+        try adapter.flatMap { try GenerationEnd(folder: $0) }?.write(to: output)
       case (.gguf, let tensors?):
         try AdapterFile.writeGGUF(tensors, to: output, name: adapter ?? output, type: type)
       default:
@@ -102,10 +109,8 @@ struct Export: ParsableCommand {
             matrices: tensors?.layout.entries.count ?? 0, rank: tensors?.layout.maxRank))
         return
       }
-      if quiet { return }
-      let what =
-        tensors.map { "\($0.layout.entries.count) linears of rank \($0.layout.maxRank)" }
-        ?? "no adapter"
+      if verbosity.quiet { return }
+      let what = tensors?.layout.summary ?? "no adapter"
       let whole = format == .safetensors ? "\(file.tensors.count) tensors as \(type.label), " : ""
       print("\(output): \(whole)\(what)")
     }

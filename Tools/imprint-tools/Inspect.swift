@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Weights
 
 struct Inspect: ParsableCommand {
@@ -7,11 +8,15 @@ struct Inspect: ParsableCommand {
     abstract: "Show what a weight file holds: architecture, tensors, types and ratios.",
     discussion: "Example: imprint-tools inspect smollm2.imprint --json")
 
+  @OptionGroup var config: ConfigOptions
+
   @Argument(help: "The weight file.")
   var file: String
 
   @Flag(help: "Print JSON instead of a table.")
   var json = false
+
+  @OptionGroup var verbosity: Verbosity
 
   struct Report: Encodable {
     struct Tensor: Encodable {
@@ -35,6 +40,7 @@ struct Inspect: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let weights = try WeightFile(path: file)
+      verbosity.note(weights.summary)
       let tensors = weights.tensors.map {
         Report.Tensor(
           name: $0.name, type: $0.type.label, shape: [$0.rows, $0.columns], blocks: $0.blockCount,

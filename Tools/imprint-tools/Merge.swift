@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Conversion
+import Invocation
 import LoRA
 import Storage
 import Watching
@@ -14,6 +15,8 @@ struct Merge: ParsableCommand {
 
       Example: imprint-tools merge smollm2.imprint RUN merged.imprint
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: "The weight file of the base model.")
   var model: String
@@ -33,8 +36,7 @@ struct Merge: ParsableCommand {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   struct MergedFile: Encodable {
     var output: String
@@ -53,7 +55,9 @@ struct Merge: ParsableCommand {
     try reportingErrors(interruptible: true) {
       let file = try WeightFile(path: model)
       let tensors: AdapterTensors<Float> = try AdapterFile.tensors(adapter, file.architecture)
-      var line = ProgressLine(quiet: quiet)
+      verbosity.note(file.summary)
+      verbosity.note("adapter: \(adapter), \(tensors.layout.summary)")
+      var line = ProgressLine(quiet: verbosity.quiet)
       let summary = try Merger(type: type, level: level).merge(file, tensors, to: output) {
         line.show("merging", $0, $1)
       }
@@ -65,7 +69,7 @@ struct Merge: ParsableCommand {
             fileBytes: summary.fileBytes))
         return
       }
-      if quiet { return }
+      if verbosity.quiet { return }
       print(
         "\(output): \(tensors.layout.entries.count) matrices merged as \(type.label), "
           + "\(mebibytes(summary.fileBytes)), peak RssAnon "

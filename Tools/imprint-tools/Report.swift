@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Storage
 import Watching
 
@@ -12,6 +13,8 @@ struct Report: ParsableCommand {
 
       Example: imprint-tools report RUN --evaluation after.json --output report.html
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Argument(help: ArgumentHelp("The run folder.", valueName: "run"))
   var folder: String
@@ -27,8 +30,7 @@ struct Report: ParsableCommand {
   @Flag(help: "Print the run's numbers as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
     if output == "-", json { throw ValidationError("--json goes with a page in a file.") }
@@ -37,6 +39,8 @@ struct Report: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let report = try RunReport(run: folder, evaluations: evaluation)
+      verbosity.note(
+        "run: \(folder), \(report.summary.steps) steps, \(evaluation.count) evaluations")
       if output == "-" {
         print(report.html, terminator: "")
         return
@@ -47,7 +51,7 @@ struct Report: ParsableCommand {
       try file.commit()
       if json {
         try printJSON(report.summary)
-      } else if !quiet {
+      } else if !verbosity.quiet {
         print("\(path): \(report.summary.steps) steps, \(file.count / 1024) KiB")
       }
     }

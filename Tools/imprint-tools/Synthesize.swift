@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Invocation
 import Watching
 import Weights
 
@@ -15,6 +16,8 @@ struct Synthesize: ParsableCommand {
 
       Example: imprint-tools synthesize --architecture llama-3.2-1b llama-1b.imprint
       """)
+
+  @OptionGroup var config: ConfigOptions
 
   @Option(help: "A name (see above), a config.json, or a folder with one.")
   var architecture: String
@@ -40,8 +43,7 @@ struct Synthesize: ParsableCommand {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
     guard std > 0, std < 100 else {
@@ -60,8 +62,9 @@ struct Synthesize: ParsableCommand {
   func run() throws {
     try reportingErrors(interruptible: true) {
       let start = ContinuousClock.now
-      var line = ProgressLine(quiet: quiet)
+      var line = ProgressLine(quiet: verbosity.quiet)
       let source = try source()
+      verbosity.note("architecture: \(architecture), \(source.architecture.summary)")
       let summary = try Converter(output: output, level: level).convert(source) { done, total in
         line.show("writing", done, total)
       }
@@ -74,7 +77,7 @@ struct Synthesize: ParsableCommand {
         try printJSON(WrittenFile(output, summary, seconds: seconds))
         return
       }
-      if quiet { return }
+      if verbosity.quiet { return }
       let (raw, file) = (summary.written.rawBytes, summary.written.fileBytes)
       print(
         """

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Text
 import Weights
 
@@ -13,6 +14,8 @@ struct Tokenize: ParsableCommand {
       Example: echo '{"text": "Hello"}' | imprint-tools tokenize smollm2.imprint
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Argument(help: "A weight file or a tokenizer.json.")
   var file: String
 
@@ -21,6 +24,8 @@ struct Tokenize: ParsableCommand {
 
   @Flag(help: "Start with the bos id where the tokenizer says so.")
   var addSpecialTokens = false
+
+  @OptionGroup var verbosity: Verbosity
 
   struct TextLine: Codable { var text: String }
   struct IdsLine: Codable { var ids: [Int32] }
@@ -34,6 +39,7 @@ struct Tokenize: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let tokenizer = try Tokenizer(contentsOf: file)
+      verbosity.note("tokenizer: \(file), \(tokenizer.vocabularySize) ids")
       let decoder = JSONDecoder()
       let encoder = JSONEncoder()
       encoder.outputFormatting = .withoutEscapingSlashes

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Invocation
 import Watching
 import Weights
 
@@ -11,14 +12,15 @@ struct Verify: ParsableCommand {
       Example: imprint-tools verify smollm2.imprint
       """)
 
+  @OptionGroup var config: ConfigOptions
+
   @Argument(help: "The weight file.")
   var file: String
 
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
-  var quiet = false
+  @OptionGroup var verbosity: Verbosity
 
   struct VerifiedFile: Encodable {
     var file: String
@@ -30,7 +32,8 @@ struct Verify: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let weights = try WeightFile(path: file)
-      var line = ProgressLine(quiet: quiet)
+      verbosity.note(weights.summary)
+      var line = ProgressLine(quiet: verbosity.quiet)
       try weights.verify { done, total in line.show("verifying", done, total) }
       line.clear()
       let blocks = weights.tensors.reduce(0) { $0 + $1.blockCount }
@@ -39,7 +42,7 @@ struct Verify: ParsableCommand {
           VerifiedFile(
             file: file, tensors: weights.tensors.count, blocks: blocks,
             fingerprint: "\(weights.fingerprint)"))
-      } else if !quiet {
+      } else if !verbosity.quiet {
         print("\(file): \(weights.tensors.count) tensors, \(blocks) blocks, all checksums right")
       }
     }
