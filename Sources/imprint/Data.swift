@@ -25,6 +25,19 @@ struct SidesOptions: ParsableArguments {
   @Option(help: "The folder for train.jsonl, test.jsonl and manifest.json.")
   var out: String
 
+  @Flag(
+    help: "End every response with a line feed, so that a model learns where its answer ends.")
+  var lineFeed = false
+
+  /// `tasks` with their responses as they are asked for.
+  func ended(_ tasks: some Sequence<MetaTask>) -> some Sequence<MetaTask> {
+    tasks.lazy.map { task in
+      var task = task
+      if lineFeed, let response = task.response { task.response = response + "\n" }
+      return task
+    }
+  }
+
   /// Writes `sides` by name, and the manifest once they are there.
   func write(
     _ dataset: String, options: [String: String],
@@ -35,6 +48,8 @@ struct SidesOptions: ParsableArguments {
     } catch {
       throw Problem("\(out): cannot be made")
     }
+    var options = options
+    if lineFeed { options["line-feed"] = "true" }
     var manifest = DatasetManifest(
       dataset: dataset, seed: seed, options: options, tasks: [:], dropped: report?.dropped ?? [:])
     for side in sides {
@@ -84,7 +99,7 @@ struct GeneratorOptions: ParsableArguments {
         dataset, options: options,
         sides: [("train", trainCount, false), ("test", testCount, true)].filter { $0.1 > 0 }.map {
           name, count, forTest in
-          (name, { path in try TaskWriter.write(tasks(count, forTest), to: path) })
+          (name, { path in try TaskWriter.write(sides.ended(tasks(count, forTest)), to: path) })
         })
     }
   }

@@ -97,8 +97,8 @@ struct ReversalCurseData: ParsableCommand {
       try options.sides.write(
         "reversal-curse-original", options: ["test-share": String(share)],
         sides: [
-          ("train", { try TaskWriter.write(files.train, to: $0) }),
-          ("test", { try TaskWriter.write(files.test, to: $0) }),
+          ("train", { try TaskWriter.write(options.sides.ended(files.train), to: $0) }),
+          ("test", { try TaskWriter.write(options.sides.ended(files.test), to: $0) }),
         ], report: files.report)
     }
   }

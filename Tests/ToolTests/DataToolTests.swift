@@ -28,6 +28,28 @@ import Text
           tasks: ["train.jsonl": 20]))
   }
 
+  /// With `--line-feed` the same tasks end with one, and the manifest says so.
+  @Test(arguments: ["character-description", "reversal-curse"])
+  func responsesEndWithALineFeed(dataset: String) throws {
+    func responses(_ name: String, _ more: String...) throws -> [String] {
+      let out = folder.file(name)
+      let made = try Tool.run(
+        "imprint", ["data", dataset, "--train", "5", "--test", "0", "--out", out] + more)
+      #expect(made.status == 0, "\(made.errors)")
+      var rows = try JSONLines(path: out + "/train.jsonl")
+      var result: [String] = []
+      while let task = try rows.next(MetaTask.self) { result.append(try #require(task.response)) }
+      return result
+    }
+    let plain = try responses("plain")
+    #expect(plain.count == 5 && !plain.contains { $0.contains("\n") })
+    #expect(try responses("ended", "--line-feed") == plain.map { $0 + "\n" })
+    let manifest = try JSONDecoder().decode(
+      DatasetManifest.self,
+      from: Data(contentsOf: URL(filePath: folder.file("ended/manifest.json"))))
+    #expect(manifest.options["line-feed"] == "true")
+  }
+
   @Test func whatWasDroppedIsReported() throws {
     let source = try folder.write(Array("= A =\n\n a b c d e f g \n".utf8), "wiki.txt")
     let out = folder.file("wiki.jsonl")
