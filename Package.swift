@@ -92,13 +92,15 @@ let package = Package(
     // Level 6: what people see of a run.
     library("Watching", ["MetaLearning", "Storage", "CCodec"]),
 
-    // Level 6: command lines and files of flags.
+    // Level 7: command lines and files of flags.
     .target(
       name: "Invocation",
-      dependencies: [argumentParser, .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        argumentParser, .product(name: "Yams", package: "Yams"), "Storage", "Watching",
+      ],
       path: "Sources/Invocation", swiftSettings: swift),
 
-    // Level 7: flags to parameters.
+    // Level 8: flags to parameters.
     executable(
       "imprint", path: "Sources/imprint",
       [

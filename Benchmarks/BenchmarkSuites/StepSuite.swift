@@ -262,7 +262,3 @@ final class MemoryWatch: Sendable {
     }
   }
 }
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

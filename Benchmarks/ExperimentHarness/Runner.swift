@@ -1,5 +1,6 @@
 import Foundation
 import MetaLearning
+import Storage
 
 #if canImport(Glibc)
   import Glibc
@@ -262,8 +263,4 @@ public final class Runner {
     }
     try results.write()
   }
-}
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -34,11 +34,7 @@ struct Codec: ParsableCommand {
       if let file { verbosity.note(file.summary) }
       let rows = try CodecSuite(count: weights).run(file: file)
       if json {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-          positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        try printJSON(rows)
         return
       }
       func column(_ text: String, _ width: Int) -> String {

@@ -83,9 +83,7 @@ struct Drift: ParsableCommand {
         }
       }
       if json {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        try printJSON(rows)
       }
       if !rows.allSatisfy(\.isRepeatable) {
         throw Problem("the same call gave other bits: see above")

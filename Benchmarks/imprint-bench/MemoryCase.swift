@@ -1,6 +1,7 @@
 import ArgumentParser
 import BenchmarkSuites
 import Foundation
+import Invocation
 import Storage
 import Weights
 

@@ -103,12 +103,9 @@ struct Step: ParsableCommand {
       verbosity.note("threads: \(workers.count)")
       let report = try suite.run(file: file, workers: workers)
       if json {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        try printJSON(report, isLine: true)
         return
       }
-      func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1048576) }
       print(
         """
         outer \(report.outer), inner \(report.inner), rank \(rank), context \(context), query + response \(query), batch \

@@ -6,6 +6,9 @@ public enum Program {
   /// The variable of the environment that has a command line read and checked, and nothing done.
   public static let checkOnly = "IMPRINT_CHECK_ONLY"
 
+  /// The executable's name, as it was called.
+  static let name = URL(filePath: CommandLine.arguments.first ?? "imprint").lastPathComponent
+
   /// Reads the process's command line, with the files of `--config`, for `root` and runs it.
   ///
   /// Exits with 64 where the command line is wrong and with 1 where a file is.
@@ -34,9 +37,5 @@ public enum Program {
       }
       Root.exit(withError: error)
     }
-  }
-
-  private static func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 }

@@ -1,3 +1,4 @@
+import Storage
 public import Weights
 
 /// What held-out tasks give after a step of a run: means over groups of tasks.

@@ -98,7 +98,7 @@ struct Adapt: ParsableCommand {
       if maker.leavesOutParameters, !verbosity.quiet {
         note(
           "imprint: an adapter holds linears alone: the step on norms, biases, embedding and head "
-            + "is left out\n")
+            + "is left out")
       }
       var line = ProgressLine(
         quiet: verbosity.quiet || json, verbose: verbosity.verbose)

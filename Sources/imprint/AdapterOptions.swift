@@ -1,4 +1,5 @@
 import ArgumentParser
+import Invocation
 import Llama
 import LoRA
 import Weights

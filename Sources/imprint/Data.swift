@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Invocation
 import Storage
 import Text
 
@@ -56,9 +57,9 @@ struct SidesOptions: ParsableArguments {
       let path = "\(out)/\(side.name).jsonl"
       let count = try side.write(path)
       manifest.tasks["\(side.name).jsonl"] = count
-      note("\(path): \(count) tasks\n")
+      note("\(path): \(count) tasks")
     }
-    if let report { note("\(report.line())\n") }
+    if let report { note("\(report.line())") }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let file = try AtomicFile(path: "\(out)/manifest.json")

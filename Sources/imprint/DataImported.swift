@@ -41,7 +41,7 @@ struct SQuADData: ParsableCommand {
       let report = try SQuAD(
         longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : ""
       ).convert(file, to: out)
-      note("\(out): \(report.line())\n")
+      note("\(out): \(report.line())")
     }
   }
 }
@@ -104,9 +104,9 @@ struct WikiTextData: ParsableCommand {
         responseWords: responseWords ?? 16, limit: limit)
       if plain {
         let report = try text.paragraphs(file, to: out, shortest: shortest ?? 200)
-        note("\(out): \(report.line(of: "paragraphs"))\n")
+        note("\(out): \(report.line(of: "paragraphs"))")
       } else {
-        note("\(out): \(try text.convert(file, to: out).line())\n")
+        note("\(out): \(try text.convert(file, to: out).line())")
       }
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning

@@ -3,60 +3,10 @@ import Foundation
 import Storage
 import Watching
 
-/// An error of the command line's own, as one line.
-struct Problem: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
-}
-
-/// What an interruption has led to, as one line.
-struct Interrupted: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
-}
-
-/// Runs `body`; its errors become one line on standard error and exit code 1.
-///
-/// With `interruptible`, which is for what leaves something to finish or to remove, SIGINT and
-/// SIGTERM become an error too, and exit code 130 or 143.
-func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) throws {
-  Faults.watch(program: "imprint")
-  if interruptible { Interruption.watch() }
-  do {
-    try body()
-  } catch let error as ExitCode {
-    throw error
-  } catch let error as ValidationError {
-    throw error
-  } catch {
-    ProgressLine.endOpenLine()
-    let isNoticed = Interruption.isCause(of: error)
-    note("imprint: \(isNoticed ? Interruption.line : oneLine("\(error)"))\n")
-    throw ExitCode(isNoticed || error is Interrupted ? Interruption.exitCode : 1)
-  }
-}
-
 /// Refuses `flag` where what it goes with is not there.
 func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
   if !condition { throw ValidationError("\(flag) goes with \(other).") }
 }
-
-/// Writes to standard error.
-func note(_ text: String) { FileHandle.standardError.write(Foundation.Data(text.utf8)) }
-
-/// Prints `value` as one JSON object.
-func printJSON(_ value: some Encodable) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  encoder.keyEncodingStrategy = .convertToSnakeCase
-  encoder.nonConformingFloatEncodingStrategy = .convertToString(
-    positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-  print(String(decoding: try encoder.encode(value), as: UTF8.self))
-}
-
-func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
 
 func clock(_ seconds: Double) -> String {
   let whole = Int(seconds.rounded())

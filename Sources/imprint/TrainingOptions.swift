@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Invocation
 import LoRA
 import MetaLearning
 import Operations

@@ -1,4 +1,5 @@
 import Foundation
+import Invocation
 import Llama
 import LoRA
 import MetaLearning
@@ -96,6 +97,6 @@ extension Session {
       lines.append("text: \(texts.count) pieces of \(range(texts.map(\.count))) tokens")
     }
     lines.append("threads: \(workers.count)")
-    return lines.map { $0 + "\n" }.joined()
+    return lines.joined(separator: "\n")
   }
 }

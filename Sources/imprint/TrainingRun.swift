@@ -60,7 +60,7 @@ struct TrainingRun {
       try start.file.read(into: trainer.adapter)
     }
     if options.resume { try begin.folder.trimMetrics(after: trainer.step) }
-    if !options.quiet { note(text(of: plan) + "\n") }
+    if !options.quiet { note(text(of: plan) + "") }
     try loop(trainer, begin.folder, description)
   }
 
@@ -170,7 +170,7 @@ struct TrainingRun {
       try folder.append(metrics)
       try events?.append(metrics)
       try evaluate()
-      let elapsed = (ContinuousClock.now - start).seconds
+      let elapsed = (ContinuousClock.now - start).inSeconds
       let done = trainer.step - first
       let items = Double(done * training.batchSize * training.contextsPerUpdate)
       let left = elapsed / Double(done) * Double(total - trainer.step)
@@ -187,8 +187,4 @@ struct TrainingRun {
     }
     return last
   }
-}
-
-extension Duration {
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

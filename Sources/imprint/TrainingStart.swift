@@ -1,3 +1,4 @@
+import Invocation
 import MetaLearning
 import Storage
 
@@ -22,7 +23,7 @@ struct TrainingStart {
       return
     }
     lock = try folder.isThere && !options.dryRun ? folder.lock() : nil
-    checkpoint = try folder.latestCheckpoint { note("imprint: \($0): passed over\n") }
+    checkpoint = try folder.latestCheckpoint { note("imprint: \($0): passed over") }
     // The folder's own description decides until there is a checkpoint.
     old = try checkpoint?.run ?? (folder.exists ? folder.description() : nil)
     if let old, old.plan == nil {
@@ -33,7 +34,7 @@ struct TrainingStart {
     }
     threads = options.threads ?? old?.threads
     if checkpoint == nil, !options.quiet {
-      note("\(options.output): no checkpoint yet, starting\n")
+      note("\(options.output): no checkpoint yet, starting")
     }
   }
 

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Conversion
 import Invocation
+import Storage
 import Watching
 public import Weights
 
@@ -43,7 +44,7 @@ struct Convert: ParsableCommand {
       let summary = try Converter(output: output, level: level).convert(model) { done, total in
         line.show("converting", done, total)
       }
-      let seconds = (ContinuousClock.now - start).seconds
+      let seconds = (ContinuousClock.now - start).inSeconds
       if !noVerify {
         try WeightFile(path: output).verify { done, total in line.show("verifying", done, total) }
       }

@@ -54,9 +54,7 @@ struct Inspect: ParsableCommand {
         hasTokenizer: try weights.tokenizerData() != nil,
         fingerprint: "\(weights.fingerprint)", tensors: tensors)
       if json {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        try printJSON(report)
       } else {
         show(report)
       }

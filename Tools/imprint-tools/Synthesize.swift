@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Invocation
+import Storage
 import Watching
 import Weights
 
@@ -68,7 +69,7 @@ struct Synthesize: ParsableCommand {
       let summary = try Converter(output: output, level: level).convert(source) { done, total in
         line.show("writing", done, total)
       }
-      let seconds = (ContinuousClock.now - start).seconds
+      let seconds = (ContinuousClock.now - start).inSeconds
       if !noVerify {
         try WeightFile(path: output).verify { done, total in line.show("verifying", done, total) }
       }
