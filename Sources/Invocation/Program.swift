@@ -1,5 +1,10 @@
 public import ArgumentParser
 import Foundation
+import Storage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 /// The main function of an executable.
 public enum Program {
@@ -13,6 +18,7 @@ public enum Program {
   ///
   /// Exits with 64 where the command line is wrong and with 1 where a file is.
   public static func run<Root: ParsableCommand>(_ root: Root.Type) async {
+    takeSuitableKernels()
     var files: [String] = []
     do {
       let words: [String]
@@ -37,5 +43,16 @@ public enum Program {
       }
       Root.exit(withError: error)
     }
+  }
+
+  /// Starts this process again with ``BLAS/kernelVariable`` set, where it is not set and OpenBLAS
+  /// missed the processor: it chooses when it is loaded, before any line of ours.
+  private static func takeSuitableKernels() {
+    guard getenv(BLAS.kernelVariable) == nil, let name = BLAS.missedKernelName,
+      let executable = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    else { return }
+    setenv(BLAS.kernelVariable, name, 1)
+    execv(executable, CommandLine.unsafeArgv)
+    // Refused: slow is better than not at all.
   }
 }

@@ -1,3 +1,4 @@
+private import CKernels
 private import COpenBLAS
 private import Synchronization
 
@@ -72,6 +73,22 @@ public enum BLAS {
   ///
   /// The corresponding C function is `openblas_get_corename`.
   public static var kernelName: String { String(cString: openblas_get_corename()) }
+
+  /// The variable of the environment that OpenBLAS reads when it is loaded.
+  public static let kernelVariable = "OPENBLAS_CORETYPE"
+
+  /// What ``kernelVariable`` should be where OpenBLAS does not know this processor; else nil.
+  ///
+  /// Before 0.3.25 it takes Prescott's kernels (SSE3) on Intel processors newer than itself, whatever
+  /// vectors they have (OpenBLAS issue 4267): a third to a fifth of the speed.
+  public static var missedKernelName: String? {
+    guard kernelName == "Prescott" else { return nil }
+    return switch ck_vector_level() {
+    case 4: "SkylakeX"
+    case 3: "Haswell"
+    default: nil
+    }
+  }
 
   /// Floating-point operations (2 · m · n · k) of all f32 products so far in this process.
   public static var operationCount: Int { operations.load(ordering: .relaxed) }

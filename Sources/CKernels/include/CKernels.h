@@ -9,6 +9,10 @@
 // The number of processors that this process may run on (sched_getaffinity).
 int ck_processor_count(void);
 
+// What vectors the processor and the system have: 4 for AVX-512 (F, BW, CD, DQ, VL), 3 for AVX2 with
+// FMA, 0 for less and for other than x86-64.
+int ck_vector_level(void);
+
 // Threads that wait for work by spinning for a moment, then in the kernel. A pool lives as long as
 // the process; one region runs at a time.
 typedef struct ck_pool ck_pool;
