@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 
 /// Runs this executable again, for what has to be measured in a process of its own.
 enum OwnProcess {
@@ -10,12 +11,15 @@ enum OwnProcess {
     var failure: String?
   }
 
-  /// Runs it with `arguments`, and `environment` besides this process's own, to its end.
+  /// Runs it with `arguments`, and `environment` besides this process's own, to its end or to the
+  /// end of this process.
   static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let own = ProcessInfo.processInfo
+    process.environment = own.environment.merging(environment) { $1 }
+      .merging([Faults.parentVariable: "\(own.processIdentifier)"]) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors

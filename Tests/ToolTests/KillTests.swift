@@ -169,4 +169,50 @@ import Testing
     }
     #expect(killed >= Self.kills && completed > 0)
   }
+
+  /// A case that is measured in a process of its own ends with who asked for it.
+  @Test func measurementsEndWithTheirParent() throws {
+    let tool = try RunningTool(
+      "imprint-bench",
+      [
+        "memory-rank", "--model", training.model, "--out", training.folder.file("memory"),
+        "--ranks", "2", "--variants", "lora", "--contexts", "8", "--budgets", "none",
+        "--steps", "100000000", "--seconds", "600", "--quiet",
+      ])
+    let process = tool.process.processIdentifier
+    var child: Int32?
+    for _ in 0..<10_000 where child == nil && tool.process.isRunning {
+      usleep(1000)
+      child = children(of: process).first
+    }
+    tool.send(SIGKILL)
+    _ = tool.finish()
+    let measuring = try #require(child)
+    var isThere = true
+    for _ in 0..<10_000 where isThere {
+      usleep(1000)
+      isThere = isRunning(measuring)
+    }
+    #expect(!isThere)
+    if isThere { Glibc.kill(measuring, SIGKILL) }
+  }
+
+  private func children(of parent: Int32) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.filter { state(of: $0)?.parent == parent }
+  }
+
+  /// Whether it is there and no zombie that nobody waits for.
+  private func isRunning(_ process: Int32) -> Bool {
+    state(of: process).map { $0.letter != "Z" } ?? false
+  }
+
+  /// What proc_pid_stat(5) says behind the name.
+  private func state(of process: Int32) -> (letter: Substring, parent: Int32?)? {
+    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let end = stat.lastIndex(of: ")")
+    else { return nil }
+    let fields = stat[end...].dropFirst(2).split(separator: " ")
+    return fields.count > 1 ? (fields[0], Int32(fields[1])) : nil
+  }
 }
