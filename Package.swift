@@ -153,7 +153,7 @@ let package = Package(
         "Optimizers",
       ]),
     test("StorageTests", ["Storage"]),
-    test("OperationsTests", ["Operations", "Storage"]),
+    test("OperationsTests", ["Operations", "Storage", "CKernels"]),
     test("WeightsTests", ["Weights", "Storage", "CCodec"]),
     test("TextTests", ["Text"]),
     test(

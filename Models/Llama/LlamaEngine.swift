@@ -93,12 +93,14 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     rotary = RotaryTable(
       positions: limits.sequence, headDim: architecture.headDim, theta: architecture.ropeTheta,
       scaling: architecture.ropeScaling)
+    let widest = max(
+      architecture.hiddenSize, architecture.intermediateSize,
+      architecture.numAttentionHeads * architecture.headDim)
     linear = TiledLinear(
       workers: workers,
       limits: .init(
         weights: weights.matrices + (other?.matrices ?? []),
-        backwardRows: max(rows, 2 * limits.logitRows),
-        maxBackwardInput: max(architecture.intermediateSize, architecture.hiddenSize)),
+        rows: max(rows, 2 * limits.logitRows), maxInput: widest),
       arena: arena)
     activations = BlockActivations(
       rows: rows, architecture: architecture, arena: arena, for: .block)
@@ -112,9 +114,6 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
         rows: limits.sequence, arena: arena)
     }
     let chunk = (max(limits.rows, limits.tangentRows) + workers.count - 1) / workers.count + 8
-    let widest = max(
-      architecture.hiddenSize, architecture.intermediateSize,
-      architecture.numAttentionHeads * architecture.headDim)
     // With dropout, room for 16 masked rows at a time.
     let masked = limits.dropout ? 16 * (widest + limits.updateRank) : 0
     updateScratch = (0..<workers.count).map { _ in

@@ -28,14 +28,14 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     public var tileElements: Int
     /// The most bytes that decoding a tile needs besides.
     public var scratchBytes: Int
-    /// The most elements of dx, R · in.
+    /// The most elements of x or dx, R · in, with R rounded up to 16 for packing.
     public var inputElements: Int
 
-    /// Limits that hold for all of `weights` and `rows` rows of activations.
-    public init(weights: [any WeightMatrix], backwardRows: Int, maxBackwardInput: Int) {
+    /// Limits that hold for all of `weights`, `rows` rows of activations and inputs of `maxInput`.
+    public init(weights: [any WeightMatrix], rows: Int, maxInput: Int) {
       tileElements = weights.map { TiledLinear.tileRows(of: $0) * $0.columns }.max() ?? 0
       scratchBytes = weights.map(\.scratchBytes).max() ?? 0
-      inputElements = backwardRows * maxBackwardInput
+      inputElements = (rows + 15) / 16 * 16 * maxInput
     }
   }
 
@@ -46,7 +46,8 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   private let tiles: [Matrix<S>]
   private let decoded: [Matrix<Float>]
   private let scratch: [UnsafeMutableRawBufferPointer]
-  private let partials: [Matrix<S>]
+  /// Per worker: x packed, or the worker's sum of dx.
+  private let inputs: [Matrix<S>]
 
   /// Scratch for `workers`, counted as ``MemoryComponent/scratch``.
   public init(workers: Workers, limits: Limits, arena: Arena) {
@@ -61,7 +62,7 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     scratch = (0..<workers.count).map { _ in
       arena.bytes(max(limits.scratchBytes, 1), for: .scratch)
     }
-    partials = (1..<max(1, workers.count)).map { _ in
+    inputs = (0..<workers.count).map { _ in
       arena.matrix(1, max(limits.inputElements, 1), for: .scratch)
     }
   }
@@ -78,9 +79,15 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   public func forward(_ items: [Item], input x: Matrix<S>) throws(WeightError) {
     let failure = FailureBox()
     workers.run { worker in
+      let packed = packed(x, worker: worker)
       failure.capture { () throws(WeightError) in
         try eachTile(of: items, worker: worker) { item, rows, tile in
-          multiply(x, tile, .second, into: item.output.columns(rows))
+          let output = item.output.columns(rows)
+          if let packed, let tile = tile as? Matrix<Float>, let output = output as? Matrix<Float> {
+            TileProduct.forward(rows: x.rows, packed: packed, tile: tile, output: output)
+          } else {
+            multiply(x, tile, .second, into: output)
+          }
         }
       }
     }
@@ -95,14 +102,23 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     let failure = FailureBox()
     workers.run { worker in
       let sum = partial(worker, like: dx)
-      var keep: S = 0
+      let isPlain = TileProduct.packedCount(rows: dx.rows, depth: dx.columns) == nil
+      var adds = false
       failure.capture { () throws(WeightError) in
         try eachTile(of: items, worker: worker) { item, rows, tile in
-          multiply(item.output.columns(rows), tile, into: sum, keep: keep)
-          keep = 1
+          let output = item.output.columns(rows)
+          if !isPlain, let output = output as? Matrix<Float>, let tile = tile as? Matrix<Float>,
+            let sum = sum as? Matrix<Float>
+          {
+            TileProduct.backward(
+              outputGradient: output, tile: tile, inputGradient: sum, adds: adds)
+          } else {
+            multiply(output, tile, into: sum, keep: adds ? 1 : 0)
+          }
+          adds = true
         }
       }
-      if keep == 0 { sum.fill(0) }
+      if !adds { sum.fill(0) }
     }
     try failure.rethrow()
     guard workers.count > 1 else { return }
@@ -134,7 +150,16 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   }
 
   private func partial(_ worker: Int, like dx: Matrix<S>) -> Matrix<S> {
-    worker == 0 ? dx : partials[worker - 1].reshaped(rows: dx.rows, columns: dx.columns)
+    worker == 0 ? dx : inputs[worker].reshaped(rows: dx.rows, columns: dx.columns)
+  }
+
+  /// x packed by `worker` for its tiles, or nil where the general product is to be used.
+  private func packed(_ x: Matrix<S>, worker: Int) -> UnsafePointer<Float>? {
+    guard let x = x as? Matrix<Float>, let target = inputs[worker] as? Matrix<Float>,
+      let count = TileProduct.packedCount(rows: x.rows, depth: x.columns), count <= target.count
+    else { return nil }
+    TileProduct.pack(x, into: target.pointer)
+    return UnsafePointer(target.pointer)
   }
 
   /// Decodes the tiles that belong to `worker` one after the other.

@@ -70,9 +70,16 @@ public struct Matrix<S: Scalar>: @unchecked Sendable {
   }
 
   /// Sets every element to `value`.
-  @inlinable
   public func fill(_ value: S) {
-    for row in 0..<rows { (pointer + row * stride).update(repeating: value, count: columns) }
+    let isZero = value == 0 && value.sign == .plus
+    for row in 0..<rows {
+      let start = pointer + row * stride
+      if isZero {
+        memset(start, 0, columns * MemoryLayout<S>.stride)
+      } else {
+        start.update(repeating: value, count: columns)
+      }
+    }
   }
 
   /// Copies the elements of `other`, which has the same shape.

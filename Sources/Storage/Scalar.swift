@@ -51,7 +51,7 @@ func sgemm(
   cblas_sgemm(
     CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
     Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
-  operations.wrappingAdd(2 * m * n * k, ordering: .relaxed)
+  BLAS.count(m, n, k)
 }
 
 private let operations = Atomic<Int>(0)
@@ -92,6 +92,11 @@ public enum BLAS {
 
   /// Floating-point operations (2 · m · n · k) of all f32 products so far in this process.
   public static var operationCount: Int { operations.load(ordering: .relaxed) }
+
+  /// Counts a product of shapes (m, k) and (k, n) that was made without this library.
+  package static func count(_ m: Int, _ n: Int, _ k: Int) {
+    operations.wrappingAdd(2 * m * n * k, ordering: .relaxed)
+  }
 
   /// Makes every call run on the thread that makes it: ``Workers`` does the spreading.
   ///

@@ -18,7 +18,7 @@ import Weights
     let (first, second) = (weight(13, 5), weight(3, 5))
     let linear = TiledLinear<Double>(
       workers: workers,
-      limits: .init(weights: [first, second], backwardRows: 9, maxBackwardInput: 5), arena: arena)
+      limits: .init(weights: [first, second], rows: 9, maxInput: 5), arena: arena)
     let x = numbers.matrix(9, 5)
     let (y1, y2) = (numbers.zeros(9, 13), numbers.zeros(9, 3))
     try linear.forward([.init(first, y1), .init(second, y2)], input: x)
@@ -59,7 +59,7 @@ import Weights
     }
     let linear = TiledLinear<Float>(
       workers: Workers(count: 2),
-      limits: .init(weights: [Broken()], backwardRows: 1, maxBackwardInput: 4), arena: Arena())
+      limits: .init(weights: [Broken()], rows: 1, maxInput: 4), arena: Arena())
     let arena = Arena()
     let x: Matrix<Float> = arena.matrix(1, 4, for: .scratch)
     #expect(throws: WeightError.self) {

@@ -24,6 +24,32 @@ int ck_pool_count(const ck_pool *pool);
 // Calls body(context, 0 ... count - 1) on the threads and returns when all have returned.
 void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *context);
 
+// product.c: products of f32 rows with tiles of weights w (count, depth), which have no gaps.
+
+// Whether the other functions can be used: AVX2 or AVX-512, eight rows or more, and a depth that 16
+// divides.
+bool ck_product_is_supported(size_t rows, size_t depth);
+// How many f32 ck_product_pack writes.
+size_t ck_product_packed_count(size_t rows, size_t depth);
+#define CK_DECLARE_PRODUCT(SUFFIX) \
+  /* Brings x (rows, depth) into the order that ck_product_forward reads. */ \
+  void ck_product_pack##SUFFIX( \
+    size_t rows, size_t depth, const float *x, size_t ldx, float *packed); \
+  /* y = x wᵀ. Shapes: x (rows, depth) packed, y (rows, count). */ \
+  void ck_product_forward##SUFFIX( \
+    size_t rows, size_t count, size_t depth, const float *packed, const float *w, float *y, \
+    size_t ldy); \
+  /* dx = dy w, or dx += dy w where it `adds`. Shapes: dy (rows, count), dx (rows, depth). */ \
+  void ck_product_backward##SUFFIX( \
+    size_t rows, size_t count, size_t depth, const float *dy, size_t lddy, const float *w, \
+    float *dx, size_t lddx, bool adds);
+CK_DECLARE_PRODUCT()
+#if defined(__x86_64__)
+// With AVX2 and with AVX-512, which the processor must have; the ones above choose between them.
+CK_DECLARE_PRODUCT(_256)
+CK_DECLARE_PRODUCT(_512)
+#endif
+
 #define CK_DECLARE(REAL, TYPE) \
   /* rms_norm.inc */ \
   void ck_rms_norm_forward_##TYPE( \
