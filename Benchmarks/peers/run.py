@@ -65,8 +65,11 @@ class Peer:
         return json.loads(line)
 
     def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it answers says how it ended
         return self.answer()
 
     def status(self):
@@ -81,14 +84,16 @@ class Peer:
 
         def watch():
             while not done.wait(SAMPLE):
-                self.anonymous = max(self.anonymous, self.status()["RssAnon"])
+                # A process that has just ended has none.
+                self.anonymous = max(self.anonymous, self.status().get("RssAnon", 0))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        answer = self.ask("step")
-        done.set()
-        watcher.join()
-        return answer["seconds"]
+        try:
+            return self.ask("step")["seconds"]
+        finally:
+            done.set()
+            watcher.join()
 
     def forget_peak(self):
         """Keeps the peak of loading and compiling, and lets the kernel count anew."""
@@ -98,7 +103,10 @@ class Peer:
 
     def end(self):
         """The end of its input ends a peer that waits; one that works is stopped."""
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended
         try:
             self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -197,6 +205,15 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     peers, ended = [], []
     gradients = {}
+
+    def leave_out(name, ending):
+        """The others go on without a peer that has ended, but not without Imprint."""
+        if name.startswith("imprint"):
+            raise ending
+        print(ending, file=sys.stderr)
+        ended.append(str(ending))
+        peers[:] = [peer for peer in peers if peer.name != name]
+
     try:
         for name, command in commands(options, inputs(options)).items():
             path = os.path.join(options.folder, name + ".gradient.safetensors")
@@ -205,23 +222,20 @@ def main():
                 peers[-1].ask("step")
                 peers[-1].ask("save " + path)
             except Ended as ending:
-                if name.startswith("imprint"):
-                    raise
-                # The others go on without it.
-                print(ending, file=sys.stderr)
-                ended.append(str(ending))
-                if peers[-1].name == name:
-                    peers.pop()
+                leave_out(name, ending)
                 continue
             gradients[name] = read_safetensors(path)
             os.remove(path)
             peers[-1].forget_peak()
             print(f"{name}: ready after {peers[-1].startup:.1f} s", file=sys.stderr)
         for index in range(options.rounds):
-            for peer in peers:
+            for peer in list(peers):
                 # Threads of the one before may still spin.
                 time.sleep(0.3)
-                peer.seconds.append(peer.measured_step())
+                try:
+                    peer.seconds.append(peer.measured_step())
+                except Ended as ending:
+                    leave_out(peer.name, ending)
             times = ", ".join(f"{peer.name} {peer.seconds[-1]:.2f}" for peer in peers)
             print(f"round {index + 1}: {times}", file=sys.stderr)
         rows = []
