@@ -19,7 +19,7 @@ enum OwnProcess {
     process.arguments = arguments
     let own = ProcessInfo.processInfo
     process.environment = own.environment.merging(environment) { $1 }
-      .merging([Faults.parentVariable: "\(own.processIdentifier)"]) { $1 }
+    process.environment?[Faults.parentVariable] = "\(own.processIdentifier)"
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors

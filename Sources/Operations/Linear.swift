@@ -28,14 +28,14 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     public var tileElements: Int
     /// The most bytes that decoding a tile needs besides.
     public var scratchBytes: Int
-    /// The most elements of x or dx, R · in, with R rounded up to 16 for packing.
+    /// The most elements of dx, R · in, and of x packed.
     public var inputElements: Int
 
     /// Limits that hold for all of `weights`, `rows` rows of activations and inputs of `maxInput`.
     public init(weights: [any WeightMatrix], rows: Int, maxInput: Int) {
       tileElements = weights.map { TiledLinear.tileRows(of: $0) * $0.columns }.max() ?? 0
       scratchBytes = weights.map(\.scratchBytes).max() ?? 0
-      inputElements = (rows + 15) / 16 * 16 * maxInput
+      inputElements = TileProduct.packedCount(rows: rows, depth: maxInput)
     }
   }
 
@@ -79,15 +79,16 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
   public func forward(_ items: [Item], input x: Matrix<S>) throws(WeightError) {
     let failure = FailureBox()
     workers.run { worker in
-      let packed = packed(x, worker: worker)
+      let packed = TileProduct.pack(x, into: inputs[worker])
       failure.capture { () throws(WeightError) in
         try eachTile(of: items, worker: worker) { item, rows, tile in
           let output = item.output.columns(rows)
-          if let packed, let tile = tile as? Matrix<Float>, let output = output as? Matrix<Float> {
+          if let packed,
             TileProduct.forward(rows: x.rows, packed: packed, tile: tile, output: output)
-          } else {
-            multiply(x, tile, .second, into: output)
+          {
+            return
           }
+          multiply(x, tile, .second, into: output)
         }
       }
     }
@@ -102,17 +103,13 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     let failure = FailureBox()
     workers.run { worker in
       let sum = partial(worker, like: dx)
-      let isPlain = TileProduct.packedCount(rows: dx.rows, depth: dx.columns) == nil
       var adds = false
       failure.capture { () throws(WeightError) in
         try eachTile(of: items, worker: worker) { item, rows, tile in
           let output = item.output.columns(rows)
-          if !isPlain, let output = output as? Matrix<Float>, let tile = tile as? Matrix<Float>,
-            let sum = sum as? Matrix<Float>
+          if !TileProduct.backward(
+            outputGradient: output, tile: tile, inputGradient: sum, adds: adds)
           {
-            TileProduct.backward(
-              outputGradient: output, tile: tile, inputGradient: sum, adds: adds)
-          } else {
             multiply(output, tile, into: sum, keep: adds ? 1 : 0)
           }
           adds = true
@@ -151,15 +148,6 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
 
   private func partial(_ worker: Int, like dx: Matrix<S>) -> Matrix<S> {
     worker == 0 ? dx : inputs[worker].reshaped(rows: dx.rows, columns: dx.columns)
-  }
-
-  /// x packed by `worker` for its tiles, or nil where the general product is to be used.
-  private func packed(_ x: Matrix<S>, worker: Int) -> UnsafePointer<Float>? {
-    guard let x = x as? Matrix<Float>, let target = inputs[worker] as? Matrix<Float>,
-      let count = TileProduct.packedCount(rows: x.rows, depth: x.columns), count <= target.count
-    else { return nil }
-    TileProduct.pack(x, into: target.pointer)
-    return UnsafePointer(target.pointer)
   }
 
   /// Decodes the tiles that belong to `worker` one after the other.

@@ -33,6 +33,9 @@ import Weights
     /// 6 ∙ 10⁻⁸, twice.
     @Test(arguments: [256, 512]) func kernelsAreProducts(_ width: Int) {
       guard ck_vector_level() >= (width == 512 ? 4 : 3) else { return }
+      let pack = width == 512 ? ck_product_pack_512 : ck_product_pack_256
+      let forward = width == 512 ? ck_product_forward_512 : ck_product_forward_256
+      let backward = width == 512 ? ck_product_backward_512 : ck_product_backward_256
       for rows in [8, 9, 15, 16, 17, 31, 33, 47, 48, 64, 65, 79, 128, 130] {
         for (count, depth) in [
           (1, 16), (5, 32), (7, 48), (14, 144), (96, 16), (205, 80), (97, 272),
@@ -40,32 +43,23 @@ import Weights
           let (x, w) = (values(rows * depth), values(count * depth))
           var packed = [Float](repeating: 9, count: ck_product_packed_count(rows, depth))
           var y = [Float](repeating: 9, count: rows * count)
-          if width == 512 {
-            ck_product_pack_512(rows, depth, x, depth, &packed)
-            ck_product_forward_512(rows, count, depth, packed, w, &y, count)
-          } else {
-            ck_product_pack_256(rows, depth, x, depth, &packed)
-            ck_product_forward_256(rows, count, depth, packed, w, &y, count)
-          }
-          let forward = error(y, rows, count) { row, column in
+          pack(rows, depth, x, depth, &packed)
+          forward(rows, count, depth, packed, w, &y, count)
+          let forwardError = error(y, rows, count) { row, column in
             (0..<depth).reduce(0.0) {
               $0 + Double(x[row * depth + $1]) * Double(w[column * depth + $1])
             }
           }
-          #expect(forward < 2e-6, "\(rows) × \(count) × \(depth)")
+          #expect(forwardError < 2e-6, "\(rows) × \(count) × \(depth)")
           for adds in [false, true] {
             var dx = x
-            if width == 512 {
-              ck_product_backward_512(rows, count, depth, y, count, w, &dx, depth, adds)
-            } else {
-              ck_product_backward_256(rows, count, depth, y, count, w, &dx, depth, adds)
-            }
-            let backward = error(dx, rows, depth) { row, column in
+            backward(rows, count, depth, y, count, w, &dx, depth, adds)
+            let backwardError = error(dx, rows, depth) { row, column in
               (0..<count).reduce(adds ? Double(x[row * depth + column]) : 0) {
                 $0 + Double(y[row * count + $1]) * Double(w[$1 * depth + column])
               }
             }
-            #expect(backward < 2e-6, "\(rows) × \(count) × \(depth), adds: \(adds)")
+            #expect(backwardError < 2e-6, "\(rows) × \(count) × \(depth), adds: \(adds)")
           }
         }
       }

@@ -14,9 +14,8 @@ import Testing
     let result = try Tool.run(
       URL(filePath: "/usr/bin/env"),
       changes + [
-        Tool.find("imprint-bench").path, "step", "--model", model, "--context", "8", "--query",
-        "10",
-        "--steps", "1", "--json",
+        Tool.find("imprint-bench").path, "step", "--model", model, "--context", "8",
+        "--query", "10", "--steps", "1", "--json",
       ])
     #expect(result.status == 0, "\(result.errors)")
     let report = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
@@ -24,7 +23,7 @@ import Testing
   }
 
   @Test func processorsThatOpenBLASDoesNotKnowGetTheirVectors() throws {
-    // Here OpenBLAS chose already: what it would miss without the variable is seen in a process.
+    // OpenBLAS chooses when it is loaded, so that a choice can be seen in a new process only.
     let chosen = try kernel("-u", BLAS.kernelVariable)
     let flags = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
     #expect(chosen != "Prescott" || !flags.contains(" avx2 "), "\(chosen)")
