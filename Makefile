@@ -75,8 +75,9 @@ torture: deps ## Kill the tools KILLS times, interrupt and starve them, train fo
 	  --filter 'KillTests|SignalTests|FaultTests|FuzzReplayTests|SoakTests'
 
 FUZZ_SECONDS ?= 60
-fuzz: deps ## Fuzz every reader for FUZZ_SECONDS, guided by coverage
-	@Tools/scripts/fuzz $(FUZZ_SECONDS)
+FUZZ_JOBS ?= 1
+fuzz: deps ## Fuzz every reader for FUZZ_SECONDS, FUZZ_JOBS at once, guided by coverage
+	@FUZZ_JOBS=$(FUZZ_JOBS) Tools/scripts/fuzz $(FUZZ_SECONDS)
 
 sanitize: deps ## Run the tests under the address, undefined and thread sanitizers
 	@Tools/scripts/sanitize

@@ -11,7 +11,7 @@ public struct Plan: Sendable {
   /// The folder of the experiment's results.
   public var results: String { output + "/" + experiment.name }
   /// In the order of making.
-  public private(set) var parts: [Part] = []
+  public internal(set) var parts: [Part] = []
   private let here: String
   private var settings: [String: String]
 

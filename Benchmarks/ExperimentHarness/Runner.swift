@@ -23,27 +23,37 @@ public final class Runner {
   }
 
   private let plan: Plan
+  private let whole: Plan
   private let isSmoke: Bool
   private let children: ChildProcess
   private let say: (String) -> Void
   private var estimates = Estimates()
   private var problems: [String: String] = [:]
   private let recipes: [String: String]
+  private let wholeRecipes: [String: String]
 
   /// A runner of `plan` with the executables in the folder `executables`.
   ///
+  /// The results are those of `plan` and those of `whole` that were made earlier by the same commands.
   /// `say` gets what people read, a line or several at a time.
   public init(
-    _ plan: Plan, executables: String, isSmoke: Bool = false, isQuiet: Bool = false,
+    _ plan: Plan, of whole: Plan, executables: String, isSmoke: Bool = false, isQuiet: Bool = false,
     say: @escaping (String) -> Void
   ) {
     self.plan = plan
+    self.whole = whole
     self.isSmoke = isSmoke
     self.say = say
     children = ChildProcess(executables: executables, isQuiet: isQuiet)
+    recipes = Self.recipes(plan)
+    wholeRecipes = Self.recipes(whole)
+  }
+
+  /// What each part is made by, the size of the model included.
+  private static func recipes(_ plan: Plan) -> [String: String] {
     let file = URL(filePath: plan.model).resolvingSymlinksInPath().path(percentEncoded: false)
     let model = (try? FileManager.default.attributesOfItem(atPath: file)[.size]) ?? 0
-    recipes = Dictionary(
+    return Dictionary(
       uniqueKeysWithValues: plan.parts.map { part in
         (part.id, part.recipe(among: plan.parts, output: plan.output) + "-\(model)")
       })
@@ -257,10 +267,19 @@ public final class Runner {
   }
 
   private func writeResults() throws {
-    let results = Results(plan, isSmoke: isSmoke, problems: problems) { part in
+    let shown = plan.adding(from: whole) { earlier($0) != nil }
+    let results = Results(shown, isSmoke: isSmoke, problems: problems) { part in
       if case .done(let done) = self.state(part) { return done }
-      return nil
+      return self.recipes[part.id] == nil ? self.earlier(part) : nil
     }
     try results.write()
+  }
+
+  /// How a part of the whole experiment was made.
+  private func earlier(_ part: Part) -> PartFolder.Done? {
+    if case .done(let done) = folder(part).state(recipe: wholeRecipes[part.id] ?? "") {
+      return done
+    }
+    return nil
   }
 }

@@ -11,8 +11,8 @@ struct RunExperiment: ParsableCommand {
       Reads a declarative file and runs the executables beside this one, each command line shown. \
       Every part has a folder of its own below --output; what is made is not made again, by other \
       experiments with the same --output neither, and what was interrupted goes on: give the same \
-      command again. A part that fails is reported, and the others go on. Docs/experiments.md \
-      describes the files.
+      command again. A part that fails is reported, and the others go on. The results are of all \
+      that the same settings have made in the folder. Docs/experiments.md describes the files.
 
       Example: imprint-bench experiment Benchmarks/experiments/figure-2.yaml --output out
 
@@ -67,11 +67,13 @@ struct RunExperiment: ParsableCommand {
       let here = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
       var output = output
       while output.count > 1, output.hasSuffix("/") { output.removeLast() }
-      let plan = try Plan(experiment, here: here, output: output, selection: try selection())
+      let selection = try selection()
+      let plan = try Plan(experiment, here: here, output: output, selection: selection)
+      let whole = try Plan.whole(experiment, here: here, output: output, selection: selection)
       verbosity.note(
         "experiment: \(file), \(plan.parts.count) parts; model: \(plan.model), output: \(output)")
       let runner = Runner(
-        plan, executables: executables ?? Self.folderOfExecutables, isSmoke: smoke,
+        plan, of: whole, executables: executables ?? Self.folderOfExecutables, isSmoke: smoke,
         isQuiet: verbosity.quiet
       ) { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
       if dryRun {

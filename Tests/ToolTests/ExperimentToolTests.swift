@@ -55,6 +55,14 @@ import Weights
     #expect(again.status == 1 && !again.errors.contains("evaluate gold-trained"))
     #expect(again.errors.contains("are done already"))
     #expect(try text("smoke/results.md").contains("| gold-trained |"))
+
+    // A part of it alone takes nothing from the tables.
+    let part = try run("--data", "character", "--variants", "gold", "--seeds", "2")
+    #expect(part.status == 0 && part.errors.contains("nothing is left to do"), "\(part.errors)")
+    let after = try #require(
+      JSONSerialization.jsonObject(with: Data(text("smoke/results.json").utf8)) as? [String: Any])
+    #expect((after["rows"] as? [Any])?.count == 7)
+    #expect(try text("smoke/results.md").contains("2 seeds"))
   }
 
   /// What was interrupted goes on where it was and gives the same adapter; a part that is gone is
