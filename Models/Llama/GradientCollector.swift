@@ -1,9 +1,13 @@
 public import LoRA
 public import Operations
-import Storage
+public import Storage
 
-/// Where a backward pass leaves an adapter's gradient: gradient += scale · ∂loss/∂(A, B) for the
-/// loss of `rows`. In a tangent pass it is the gradient's tangent along the direction.
+/// Where a backward pass leaves an adapter's gradient: gradient = keep · gradient +
+/// scale · ∂loss/∂(A, B) for the loss of `rows`. In a tangent pass it is the gradient's tangent
+/// along the direction.
+///
+/// The gradient may be the adapter itself: a block's part is written when the pass has left the
+/// block, and nothing below reads it.
 public struct AdapterSink<S: Kernel>: Sendable {
   /// The activations of one adapted model.
   public let rows: Range<Int>
@@ -11,12 +15,16 @@ public struct AdapterSink<S: Kernel>: Sendable {
   public let adapter: AdapterTensors<S>
   /// Ȧ and Ḃ, where the tangent pass moves the adapter itself.
   public let direction: AdapterTensors<S>?
-  /// Where the result is added.
+  /// Where the result is left.
   public let gradient: AdapterTensors<S>
+  /// What is kept of the gradient: 1 adds to it, 0 replaces it; 1 in a tangent pass.
+  public let keep: S
   /// The factor in front of each entry's gradient: one for all, or (A, B) for every entry.
   public let scale: Scale
   /// What the pass left out of the inputs of A; not in a tangent pass.
   public let dropout: AdapterDropout?
+  /// Where ⟨∂loss/∂A, A⟩ goes, which is also ⟨∂loss/∂B, B⟩, of every entry: shape (1, entries).
+  public let products: Matrix<S>?
 
   /// A factor for all tensors, or one for each.
   public enum Scale: Sendable {
@@ -29,14 +37,17 @@ public struct AdapterSink<S: Kernel>: Sendable {
   /// All values.
   public init(
     rows: Range<Int>, adapter: AdapterTensors<S>, direction: AdapterTensors<S>? = nil,
-    gradient: AdapterTensors<S>, scale: Scale, dropout: AdapterDropout? = nil
+    gradient: AdapterTensors<S>, keep: S = 1, scale: Scale, dropout: AdapterDropout? = nil,
+    products: Matrix<S>? = nil
   ) {
     self.rows = rows
     self.adapter = adapter
     self.direction = direction
     self.gradient = gradient
+    self.keep = keep
     self.scale = scale
     self.dropout = dropout
+    self.products = products
   }
 }
 
@@ -124,7 +135,7 @@ extension AdapterSink {
         delta: delta.rows(rows), input: input.rows(rows), down: tensors.down(entry),
         up: tensors.up(entry), downScale: S(entry.scale) * factor.down,
         upScale: S(entry.scale) * factor.up, downGradient: gradient.down(entry),
-        upGradient: gradient.up(entry))
+        upGradient: gradient.up(entry), keep: keep, product: products?.columns(index..<index + 1))
     }
     guard let inputTangent = input.tangent, let deltaTangent = delta.tangent else {
       return [term(delta.primal, input.primal, adapter)]

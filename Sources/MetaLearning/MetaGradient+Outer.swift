@@ -22,30 +22,29 @@ extension MetaGradient {
 
   // MARK: LoRA inner
 
-  /// v is adapter-shaped, and the Hessian product moves the adapter.
+  /// v is adapter-shaped, and takes the place of φ′ block by block; the Hessian product moves the
+  /// adapter.
   func followAdapter(
     _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: OuterGradient<S>
   ) throws(WeightError) {
     guard let target = gradient.adapter else { return }
-    let last = configuration.innerSteps - 1
     let sinks = outerPlan.groups.enumerated().map { index, group in
-      clear(directions[0][index])
-      return AdapterSink(
-        rows: group.rows, adapter: adapted[last][index], gradient: directions[0][index],
-        scale: .all(1))
+      AdapterSink(
+        rows: group.rows, adapter: adapted[lastStep][index], gradient: adapted[lastStep][index],
+        keep: 0, scale: .all(1), products: products.isEmpty ? nil : products[index])
     }
     try timed(.outerBackward) { () throws(WeightError) in
       try outer.backward(into: GradientCollector(adapters: sinks))
     }
-    for step in (0...last).reversed() {
+    for step in (0...lastStep).reversed() {
       followRates(step: step, groups: outerPlan.groups.count, into: gradient.rates)
       guard configuration.order == .second else { continue }
-      if step < last { try replay(innerPlan, step: step) }
+      if step < lastStep { try replay(innerPlan, step: step) }
       try followStep(innerPlan, step: step, into: target)
     }
     guard configuration.order == .first else { return }
     for index in outerPlan.groups.indices {
-      add(directions[0][index], into: target)
+      add(adapted[lastStep][index], into: target)
     }
   }
 
@@ -58,8 +57,8 @@ extension MetaGradient {
     var sinks: [AdapterSink<S>] = []
     for (index, group) in plan.groups.enumerated() {
       let start = step == 0 ? adapter : adapted[step - 1][index]
-      let v = directions[0][index]
-      let target = step == 0 ? gradient : directions[1][index]
+      let v = adapted[lastStep][index]
+      let target = step == 0 ? gradient : spare[index]
       if step > 0 { clear(target) }
       add(v, into: target)
       scaleByRates(v)
@@ -71,7 +70,7 @@ extension MetaGradient {
     try timed(.tangent) { () throws(WeightError) in
       try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
     }
-    if step > 0 { directions.swapAt(0, 1) }
+    if step > 0 { swap(&adapted[lastStep], &spare) }
   }
 
   private func clear(_ tensors: AdapterTensors<S>) {
@@ -101,19 +100,25 @@ extension MetaGradient {
     }
   }
 
-  /// ∂/∂ρ += −η ⟨v, g⟩ of an inner step, whose −η g is how far it has moved the adapter.
+  /// ∂/∂ρ += −η ⟨v, g⟩ of an inner step, whose −η g is how far it has moved the adapter. Where the
+  /// last one has ended v has taken its place; its product with v is at hand.
   private func followRates(step: Int, groups: Int, into gradient: Matrix<S>?) {
     guard let gradient else { return }
     for index in 0..<groups {
-      let (start, end) = (step == 0 ? adapter : adapted[step - 1][index], adapted[step][index])
-      let v = directions[0][index]
+      let start = step == 0 ? adapter : adapted[step - 1][index]
+      let v = adapted[lastStep][index]
       for (place, entry) in adapter.layout.entries.enumerated() {
-        let down =
-          Elementwise.dot(v.down(entry), end.down(entry))
-          - Elementwise.dot(v.down(entry), start.down(entry))
-        let up =
-          Elementwise.dot(v.up(entry), end.up(entry))
-          - Elementwise.dot(v.up(entry), start.up(entry))
+        var (down, up) = (0.0, 0.0)
+        if step < lastStep {
+          let end = adapted[step][index]
+          down = Elementwise.dot(v.down(entry), end.down(entry))
+          up = Elementwise.dot(v.up(entry), end.up(entry))
+        } else {
+          down = entry.scale * Double(products[index][0, place])
+          up = down
+        }
+        down -= Elementwise.dot(v.down(entry), start.down(entry))
+        up -= Elementwise.dot(v.up(entry), start.up(entry))
         gradient[0, 2 * place] += S(down)
         gradient[0, 2 * place + 1] += S(up)
       }

@@ -76,10 +76,13 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   public internal(set) var times = PhaseTimes()
   let inner: Sweep<S>
   let outer: Sweep<S>
-  /// By inner step, by group: φ after that many inner steps (LoRA inner).
+  /// By inner step, by group: φ after that many inner steps (LoRA inner). On the way back v takes the
+  /// place of the last.
   var adapted: [[AdapterTensors<S>]]
-  /// By group: v, and v of the step before where there are several (LoRA inner).
-  var directions: [[AdapterTensors<S>]]
+  /// By group: where v of the inner step before goes, where there are several (LoRA inner).
+  var spare: [AdapterTensors<S>]
+  /// By group: ⟨v, φ′⟩ of A, and of B, of every entry, where inner rates are learned (LoRA inner).
+  let products: [Matrix<S>]
   private let arena: Arena
   let teacherRows: Matrix<S>?
   let innerFactors: FactorStore<S>?
@@ -128,8 +131,11 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       }
     }
     adapted = full ? [] : (0..<configuration.innerSteps).map { _ in tensors(limits.groups) }
-    directions =
-      full ? [] : (0..<(configuration.innerSteps > 1 ? 2 : 1)).map { _ in tensors(limits.groups) }
+    spare = !full && configuration.innerSteps > 1 && second ? tensors(limits.groups) : []
+    let entries = adapter.layout.entries.count
+    products =
+      !full && configuration.learnsInnerRates
+      ? (0..<limits.groups).map { _ in arena.matrix(1, entries, for: .innerStep) } : []
     teacherRows =
       configuration.target == .teacher
       ? arena.matrix(limits.scoredRows, weights.architecture.hiddenSize, for: .innerStep) : nil
@@ -189,11 +195,6 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   @discardableResult
   func adapt(_ plan: GroupedBatch, isLater: Bool = false) throws(WeightError) -> [Double] {
     var first: [Double] = []
-    if isLater, innerFactors == nil {
-      for index in plan.groups.indices {
-        directions[0][index].flat.copy(from: adapted[configuration.innerSteps - 1][index].flat)
-      }
-    }
     for step in 0..<configuration.innerSteps {
       inner.begin(plan.batch, parameters: innerParameters(plan, step: step, isLater: isLater))
       try timed(.innerForward) { () throws(WeightError) in try inner.forward() }
@@ -206,11 +207,12 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     return first
   }
 
-  /// The adapter that `step` starts from. Where it starts after an earlier update that is kept among
-  /// the directions, which only the outer gradient needs.
+  /// The adapter that `step` starts from: φ, or where the last inner steps ended.
   private func start(_ index: Int, step: Int, isLater: Bool) -> AdapterTensors<S> {
-    step > 0 ? adapted[step - 1][index] : isLater ? directions[0][index] : adapter
+    step > 0 ? adapted[step - 1][index] : isLater ? adapted[lastStep][index] : adapter
   }
+
+  var lastStep: Int { configuration.innerSteps - 1 }
 
   private func innerCollector(
     _ plan: GroupedBatch, step: Int, isLater: Bool
@@ -220,8 +222,10 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       adapters: plan.groups.enumerated().map { index, group in
         let start = start(index, step: step, isLater: isLater)
         let result = adapted[step][index]
-        engine.workers.split(result.flat.count, grain: 1024) { part, _ in
-          result.flat.columns(part).copy(from: start.flat.columns(part))
+        if result.flat.pointer != start.flat.pointer {
+          engine.workers.split(result.flat.count, grain: 1024) { part, _ in
+            result.flat.columns(part).copy(from: start.flat.columns(part))
+          }
         }
         return AdapterSink(
           rows: group.rows, adapter: start, gradient: result, scale: adapterRates(-1))
@@ -267,7 +271,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
     guard let innerFactors else {
       var change = ParameterChange<S>(layers: layers)
       for span in spans {
-        let tensors = span.group.map { adapted[configuration.innerSteps - 1][$0] } ?? adapter
+        let tensors = span.group.map { adapted[lastStep][$0] } ?? adapter
         change.add(tensors, rows: span.rows)
       }
       return change

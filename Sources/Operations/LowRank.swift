@@ -147,10 +147,11 @@ public struct LowRankUpdate<S: Kernel>: Sendable {
 }
 
 /// What a weight-space gradient M = scale · δᵀ x adds to an adapter's gradient, through the factors:
-/// dA += Bᵀ M = scale · (δ B)ᵀ x and dB += M Aᵀ = scale · δᵀ (x Aᵀ).
+/// dA += Bᵀ M = scale · (δ B)ᵀ x and dB += M Aᵀ = scale · δᵀ (x Aᵀ). δ B and x Aᵀ are all that is
+/// read of A and B, so that the gradient may take their place.
 ///
 /// With A and B in place of Ȧ and Ḃ it is a term of the gradient's tangent.
-public struct AdapterGradientTerm<S: Scalar>: Sendable {
+public struct AdapterGradientTerm<S: Kernel>: Sendable {
   /// Gradient of the linear's output, shape (T, out).
   public let delta: Matrix<S>
   /// The linear's input, shape (T, in).
@@ -163,15 +164,19 @@ public struct AdapterGradientTerm<S: Scalar>: Sendable {
   public let downScale: S
   /// The factor in front of dB.
   public let upScale: S
-  /// dA, shape (r, in); accumulates.
+  /// dA, shape (r, in); may be ``down`` itself, where no other term reads it.
   public let downGradient: Matrix<S>
-  /// dB, shape (out, r); accumulates.
+  /// dB, shape (out, r); may be ``up`` itself.
   public let upGradient: Matrix<S>
+  /// What is kept of the gradients: 1 adds to them, 0 replaces them.
+  public let keep: S
+  /// Where ⟨δB, xAᵀ⟩ goes, shape (1, 1): without its scale that is ⟨dA, A⟩, and ⟨dB, B⟩.
+  public let product: Matrix<S>?
 
   /// All values.
   public init(
     delta: Matrix<S>, input: Matrix<S>, down: Matrix<S>, up: Matrix<S>, downScale: S, upScale: S,
-    downGradient: Matrix<S>, upGradient: Matrix<S>
+    downGradient: Matrix<S>, upGradient: Matrix<S>, keep: S = 1, product: Matrix<S>? = nil
   ) {
     self.delta = delta
     self.input = input
@@ -181,6 +186,8 @@ public struct AdapterGradientTerm<S: Scalar>: Sendable {
     self.upScale = upScale
     self.downGradient = downGradient
     self.upGradient = upGradient
+    self.keep = keep
+    self.product = product
   }
 
   /// The elements of scratch that the term needs: δB and xAᵀ, (T, r) each.
@@ -218,16 +225,19 @@ public struct AdapterGradientTerm<S: Scalar>: Sendable {
           multiply(term.input.rows(rows), term.down, .second, into: reduced.rows(rows))
         }
       }
+      for (term, projected, reduced) in batch {
+        term.product?[0, 0] = S(Elementwise.dot(projected, reduced))
+      }
       workers.run { worker in
         for (term, projected, reduced) in batch {
           let columns = workers.part(worker, of: term.input.columns, grain: 16)
           multiply(
             projected, term.input.columns(columns), .first,
-            into: term.downGradient.columns(columns), scale: term.downScale, keep: 1)
+            into: term.downGradient.columns(columns), scale: term.downScale, keep: term.keep)
           let rows = workers.part(worker, of: term.delta.columns, grain: 16)
           multiply(
             term.delta.columns(rows), reduced, .first, into: term.upGradient.rows(rows),
-            scale: term.upScale, keep: 1)
+            scale: term.upScale, keep: term.keep)
         }
       }
     }
