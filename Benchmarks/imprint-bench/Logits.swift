@@ -54,7 +54,7 @@ struct Logits: ParsableCommand {
         weights: try LlamaWeights(file: file), workers: Workers(),
         limits: EngineLimits(
           rows: tokens.count, tangentRows: 0, sequence: tokens.count,
-          updateRank: adapter?.layout.maxRank ?? 0, adapterRank: 0, logitRows: 16),
+          updateRank: 0, adapterRank: adapter?.layout.maxRank ?? 0, logitRows: 16),
         arena: arena)
       let sweep = Sweep(
         engine: engine, capacity: tokens.count, hasTangents: false, policy: .lean, arena: arena)

@@ -1,8 +1,9 @@
+import LoRA
 import Storage
 import Weights
 
 /// The activations of one block for T rows. Legend: D hidden, H·d heads, K·d key/value heads, F
-/// intermediate.
+/// intermediate, r the largest rank of an adapter.
 struct BlockActivations<S: Scalar>: Sendable {
   /// RMSNorm of the block's input, (T, D).
   let normed: Matrix<S>
@@ -24,8 +25,13 @@ struct BlockActivations<S: Scalar>: Sendable {
   let up: Matrix<S>
   /// silu(gate) ∘ up, (T, F).
   let product: Matrix<S>
+  /// x Aᵀ of the adapter at each linear; among gradients δ B. (T, 7 r).
+  let reduced: Matrix<S>
 
-  init(rows: Int, architecture: Architecture, arena: Arena, for component: MemoryComponent) {
+  init(
+    rows: Int, architecture: Architecture, adapterRank: Int, arena: Arena,
+    for component: MemoryComponent
+  ) {
     let hidden = architecture.hiddenSize
     let heads = architecture.numAttentionHeads * architecture.headDim
     let groups = architecture.numKeyValueHeads * architecture.headDim
@@ -41,6 +47,7 @@ struct BlockActivations<S: Scalar>: Sendable {
     gate = make(inner)
     up = make(inner)
     product = make(inner)
+    reduced = make(LinearKind.allCases.count * adapterRank)
   }
 
   private init(_ other: BlockActivations, _ range: Range<Int>) {
@@ -54,10 +61,17 @@ struct BlockActivations<S: Scalar>: Sendable {
     gate = other.gate.rows(range)
     up = other.up.rows(range)
     product = other.product.rows(range)
+    reduced = other.reduced.rows(range)
   }
 
   /// The same buffers, cut to `range`.
   func rows(_ range: Range<Int>) -> BlockActivations { BlockActivations(self, range) }
+
+  /// ``reduced`` of one linear, whose adapter has `rank`: (T, rank).
+  func reduced(at kind: LinearKind, rank: Int) -> Matrix<S> {
+    let start = kind.index * (reduced.columns / LinearKind.allCases.count)
+    return reduced.columns(start..<start + rank)
+  }
 }
 
 /// The gradients inside one block for T rows, each under the name of the activation that it

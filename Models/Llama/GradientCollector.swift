@@ -2,19 +2,15 @@ public import LoRA
 public import Operations
 public import Storage
 
-/// Where a backward pass leaves an adapter's gradient: gradient = keep · gradient +
-/// scale · ∂loss/∂(A, B) for the loss of `rows`. In a tangent pass it is the gradient's tangent
-/// along the direction.
+/// Where a backward pass leaves the gradient of the adapter that `rows` see: gradient =
+/// keep · gradient + scale · ∂loss/∂(A, B) for the loss of `rows`. In a tangent pass it is the
+/// gradient's tangent along the direction.
 ///
-/// The gradient may be the adapter itself: a block's part is written when the pass has left the
-/// block, and nothing below reads it.
+/// It may be the adapter itself: a block's part is written when the pass has left the block, and
+/// nothing below reads it.
 public struct AdapterSink<S: Kernel>: Sendable {
   /// The activations of one adapted model.
   public let rows: Range<Int>
-  /// A and B.
-  public let adapter: AdapterTensors<S>
-  /// Ȧ and Ḃ, where the tangent pass moves the adapter itself.
-  public let direction: AdapterTensors<S>?
   /// Where the result is left.
   public let gradient: AdapterTensors<S>
   /// What is kept of the gradient: 1 adds to it, 0 replaces it; 1 in a tangent pass.
@@ -36,13 +32,10 @@ public struct AdapterSink<S: Kernel>: Sendable {
 
   /// All values.
   public init(
-    rows: Range<Int>, adapter: AdapterTensors<S>, direction: AdapterTensors<S>? = nil,
-    gradient: AdapterTensors<S>, keep: S = 1, scale: Scale, dropout: AdapterDropout? = nil,
-    products: Matrix<S>? = nil
+    rows: Range<Int>, gradient: AdapterTensors<S>, keep: S = 1, scale: Scale,
+    dropout: AdapterDropout? = nil, products: Matrix<S>? = nil
   ) {
     self.rows = rows
-    self.adapter = adapter
-    self.direction = direction
     self.gradient = gradient
     self.keep = keep
     self.scale = scale
@@ -74,25 +67,28 @@ public struct GradientCollector<S: Kernel>: Sendable {
     outputDelta: Lane<Matrix<S>>, engine: LlamaEngine<S>, norms: ResolvedNorms<S>,
     residuals: Lane<Matrix<S>>
   ) {
-    var terms: [AdapterGradientTerm<S>] = []
+    var products: [TransposedProduct<S>] = []
     for sink in adapters {
-      for (index, entry) in sink.adapter.layout.entries.enumerated() where entry.layer == layer {
+      for (index, entry) in sink.gradient.layout.entries.enumerated() where entry.layer == layer {
         let input = activations.map { $0.input(of: entry.kind) }
         let delta =
           entry.kind == .down ? outputDelta : deltas.map { $0.outputDelta(of: entry.kind) }
+        let reduced = activations.map { $0.reduced(at: entry.kind, rank: entry.rank) }
+        let projected = deltas.map { $0.reduced(at: entry.kind, rank: entry.rank) }
         guard let dropout = sink.dropout else {
-          terms += sink.terms(index, entry, input: input, delta: delta)
+          products += sink.products(
+            index, entry, input: input, reduced: reduced, delta: delta, projected: projected)
           continue
         }
         let masked = engine.masked(
           input.primal, rows: sink.rows, by: dropout.mask(layer: layer, kind: entry.kind))
-        AdapterGradientTerm.accumulate(
-          sink.terms(index, entry, input: Lane(masked), delta: delta),
-          scratch: engine.gradientScratch, workers: engine.workers)
+        TransposedProduct.accumulate(
+          sink.products(
+            index, entry, input: Lane(masked), reduced: reduced, delta: delta,
+            projected: projected), workers: engine.workers)
       }
     }
-    AdapterGradientTerm.accumulate(
-      terms, scratch: engine.gradientScratch, workers: engine.workers)
+    TransposedProduct.accumulate(products, workers: engine.workers)
     factors?.store(
       layer: layer, activations: activations.primal, deltas: deltas.primal,
       outputDelta: outputDelta.primal, engine: engine, norms: norms, residual: residuals.primal)
@@ -120,31 +116,38 @@ public struct GradientCollector<S: Kernel>: Sendable {
 }
 
 extension AdapterSink {
-  fileprivate func terms(
-    _ index: Int, _ entry: AdapterLayout.Entry, input: Lane<Matrix<S>>, delta: Lane<Matrix<S>>
-  ) -> [AdapterGradientTerm<S>] {
+  /// dA = s pᵀ x and dB = s δᵀ u of one linear, or their tangents s (ṗᵀ x + pᵀ ẋ) and
+  /// s (δ̇ᵀ u + δᵀ u̇).
+  fileprivate func products(
+    _ index: Int, _ entry: AdapterLayout.Entry, input: Lane<Matrix<S>>, reduced: Lane<Matrix<S>>,
+    delta: Lane<Matrix<S>>, projected: Lane<Matrix<S>>
+  ) -> [TransposedProduct<S>] {
     let factor: (down: S, up: S) =
       switch scale {
       case .all(let value): (value, value)
       case .each(let values): values[index]
       }
-    func term(
-      _ delta: Matrix<S>, _ input: Matrix<S>, _ tensors: AdapterTensors<S>
-    ) -> AdapterGradientTerm<S> {
-      AdapterGradientTerm(
-        delta: delta.rows(rows), input: input.rows(rows), down: tensors.down(entry),
-        up: tensors.up(entry), downScale: S(entry.scale) * factor.down,
-        upScale: S(entry.scale) * factor.up, downGradient: gradient.down(entry),
-        upGradient: gradient.up(entry), keep: keep, product: products?.columns(index..<index + 1))
+    func down(_ projected: Matrix<S>, _ input: Matrix<S>) -> TransposedProduct<S> {
+      TransposedProduct(
+        left: projected.rows(rows), right: input.rows(rows), scale: S(entry.scale) * factor.down,
+        target: gradient.down(entry), keep: keep)
     }
-    guard let inputTangent = input.tangent, let deltaTangent = delta.tangent else {
-      return [term(delta.primal, input.primal, adapter)]
+    func up(_ delta: Matrix<S>, _ reduced: Matrix<S>) -> TransposedProduct<S> {
+      TransposedProduct(
+        left: delta.rows(rows), right: reduced.rows(rows), scale: S(entry.scale) * factor.up,
+        target: gradient.up(entry), keep: keep)
     }
-    var result = [
-      term(deltaTangent, input.primal, adapter), term(delta.primal, inputTangent, adapter),
+    guard let inputTangent = input.tangent, let reducedTangent = reduced.tangent,
+      let deltaTangent = delta.tangent, let projectedTangent = projected.tangent
+    else {
+      products?[0, index] = S(
+        entry.scale * Elementwise.dot(projected.primal.rows(rows), reduced.primal.rows(rows)))
+      return [down(projected.primal, input.primal), up(delta.primal, reduced.primal)]
+    }
+    return [
+      down(projectedTangent, input.primal), down(projected.primal, inputTangent),
+      up(deltaTangent, reduced.primal), up(delta.primal, reducedTangent),
     ]
-    if let direction { result.append(term(delta.primal, input.primal, direction)) }
-    return result
   }
 }
 

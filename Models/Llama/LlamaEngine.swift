@@ -10,7 +10,7 @@ public struct EngineLimits: Sendable {
   public var tangentRows: Int
   /// The longest sequence.
   public var sequence: Int
-  /// The largest rank of an update: of the adapter, or the tokens of a full-rank inner step.
+  /// The largest rank of an update that is no adapter: the tokens of a full-rank inner step.
   public var updateRank: Int
   /// The largest rank of the adapter.
   public var adapterRank: Int
@@ -64,7 +64,6 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
   let attentionScratch: [AttentionScratch<S>]
   /// Per worker, for products of updates.
   let updateScratch: [Matrix<S>]
-  let gradientScratch: Matrix<S>
   /// (rows, D) and (1, D), for gradients of norms.
   let normScratch: Matrix<S>
   let normGradient: Matrix<S>
@@ -103,8 +102,11 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
         rows: max(rows, 2 * limits.logitRows), maxInput: widest),
       arena: arena)
     activations = BlockActivations(
-      rows: rows, architecture: architecture, arena: arena, for: .block)
-    deltas = BlockDeltas(rows: rows, architecture: architecture, arena: arena, for: .block)
+      rows: rows, architecture: architecture, adapterRank: limits.adapterRank, arena: arena,
+      for: .block)
+    deltas = BlockDeltas(
+      rows: rows, architecture: architecture, adapterRank: limits.adapterRank, arena: arena,
+      for: .block)
     carried = (0..<2).map { _ in arena.matrix(rows, architecture.hiddenSize, for: .block) }
     let headRows = architecture.numAttentionHeads * limits.stackedRows
     keyHeads = arena.matrix(headRows, architecture.headDim, for: .block)
@@ -115,13 +117,11 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
     }
     let chunk = (max(limits.rows, limits.tangentRows) + workers.count - 1) / workers.count + 8
     // With dropout, room for 16 masked rows at a time.
-    let masked = limits.dropout ? 16 * (widest + limits.updateRank) : 0
+    let masked = limits.dropout ? 16 * widest : 0
     updateScratch = (0..<workers.count).map { _ in
-      arena.matrix(1, max(1, chunk * limits.updateRank + masked), for: .scratch)
+      arena.matrix(1, max(1, chunk * limits.updateRank, masked), for: .scratch)
     }
     maskedInput = limits.dropout ? arena.matrix(1, limits.rows * widest, for: .scratch) : nil
-    gradientScratch = arena.matrix(
-      1, max(1, 14 * max(limits.rows, limits.tangentRows) * limits.adapterRank), for: .scratch)
     normScratch = arena.matrix(
       max(limits.rows, limits.tangentRows, limits.logitRows), architecture.hiddenSize, for: .block)
     normGradient = arena.matrix(1, architecture.hiddenSize, for: .block)

@@ -20,7 +20,7 @@ extension LlamaWeights {
       weights: self, workers: workers,
       limits: EngineLimits(
         rows: prompt.count, tangentRows: 0, sequence: length,
-        updateRank: adapter?.layout.maxRank ?? 0, adapterRank: 0, logitRows: 1),
+        updateRank: 0, adapterRank: adapter?.layout.maxRank ?? 0, logitRows: 1),
       arena: arena)
     let sweep = Sweep(
       engine: engine, capacity: prompt.count, hasTangents: false, policy: .lean, arena: arena)

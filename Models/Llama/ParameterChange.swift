@@ -7,8 +7,12 @@ public import Storage
 /// Each part names the rows of activations that see it, so that one sweep can carry several
 /// adapted models. Linears are indexed by layer · 7 + ``LinearKind/index``.
 public struct ParameterChange<S: Kernel>: Sendable {
-  /// Low-rank changes of every linear.
+  /// Low-rank changes of every linear, but adapters'.
   public var linears: [[LowRankUpdate<S>]]
+  /// The adapters of every linear, each for other rows.
+  public var adapters: [[AdapterUpdate<S>]]
+  /// In a direction: how the adapters move, for every linear.
+  public var moves: [[AdapterUpdate<S>.Move]]
   /// Changes of the LM head; their rows are scored rows (0 ..< n), not rows of activations.
   public var head: [LowRankUpdate<S>] = []
   /// Changes of the norms, indexed by 2 · layer (input), 2 · layer + 1 (post-attention) and
@@ -24,6 +28,8 @@ public struct ParameterChange<S: Kernel>: Sendable {
   /// No change of a model with `layers` blocks.
   public init(layers: Int) {
     linears = Array(repeating: [], count: layers * LinearKind.allCases.count)
+    adapters = linears.map { _ in [] }
+    moves = linears.map { _ in [] }
     biases = linears.map { _ in [] }
     norms = Array(repeating: [], count: 2 * layers + 1)
   }
@@ -33,26 +39,29 @@ public struct ParameterChange<S: Kernel>: Sendable {
     _ adapter: AdapterTensors<S>, rows: Range<Int>, dropout: AdapterDropout? = nil
   ) {
     for entry in adapter.layout.entries {
-      linears[entry.layer * LinearKind.allCases.count + entry.kind.index].append(
-        adapter.update(entry, rows: rows, dropout: dropout))
+      adapters[Self.index(entry)].append(adapter.update(entry, rows: rows, dropout: dropout))
     }
   }
 
-  /// Adds the direction s (Ḃ A + B Ȧ) that moving `adapter` along `direction` means for W.
-  public mutating func add(
-    moving adapter: AdapterTensors<S>, along direction: AdapterTensors<S>, rows: Range<Int>
-  ) {
-    for entry in adapter.layout.entries {
-      let index = entry.layer * LinearKind.allCases.count + entry.kind.index
-      let scale = S(entry.scale)
-      linears[index].append(
-        LowRankUpdate(
-          down: adapter.down(entry), up: .outputFirst(direction.up(entry)), scale: scale,
-          rows: rows))
-      linears[index].append(
-        LowRankUpdate(
-          down: direction.down(entry), up: .outputFirst(adapter.up(entry)), scale: scale,
-          rows: rows))
+  /// Moves the adapter that `rows` see along `direction`, which means the direction s (Ḃ A + B Ȧ)
+  /// for W.
+  public mutating func add(moving direction: AdapterTensors<S>, rows: Range<Int>) {
+    for entry in direction.layout.entries {
+      moves[Self.index(entry)].append(
+        .init(down: direction.down(entry), up: direction.up(entry), rows: rows))
+    }
+  }
+
+  private static func index(_ entry: AdapterLayout.Entry) -> Int {
+    entry.layer * LinearKind.allCases.count + entry.kind.index
+  }
+
+  /// All changes of every linear, adapters' first.
+  public var updates: [[LowRankUpdate<S>]] {
+    zip(adapters, linears).map { adapters, linears in
+      adapters.map {
+        LowRankUpdate(down: $0.down, up: .outputFirst($0.up), scale: $0.scale, rows: $0.rows)
+      } + linears
     }
   }
 
@@ -61,10 +70,13 @@ public struct ParameterChange<S: Kernel>: Sendable {
     for store in stores { store.load(layer, workers: workers) }
   }
 
-  /// The largest rank of any part: how wide the scratch of products must be.
+  /// The largest rank of any part but adapters: how wide the scratch of products must be.
   public var maxRank: Int {
     (linears.joined().map(\.rank) + head.map(\.rank)).max() ?? 0
   }
+
+  /// The largest rank of an adapter.
+  public var adapterRank: Int { adapters.joined().map(\.rank).max() ?? 0 }
 }
 
 /// A change of a vector parameter: `scale · values`, shape (1, width).

@@ -21,8 +21,8 @@ extension Sweep {
       [(.down, outputDelta)], layer: layer, inputDelta: productDelta, lanes: lanes)
     workers.split(rows, grain: 4) { chunk, worker in
       updateBackward(
-        .down, layer: layer, outputDelta: outputDelta, inputDelta: productDelta, lanes: lanes,
-        chunk: chunk, worker: worker)
+        .down, layer: layer, outputDelta: outputDelta, deltas: deltas, inputDelta: productDelta,
+        lanes: lanes, chunk: chunk, worker: worker)
       swigluBackward(activations, deltas, lanes: lanes, chunk: chunk)
     }
 
@@ -34,8 +34,8 @@ extension Sweep {
     workers.split(rows, grain: 4) { chunk, worker in
       for (kind, delta) in [(LinearKind.gate, gateDelta), (.up, upDelta)] {
         updateBackward(
-          kind, layer: layer, outputDelta: delta, inputDelta: normedMiddleDelta, lanes: lanes,
-          chunk: chunk, worker: worker)
+          kind, layer: layer, outputDelta: delta, deltas: deltas, inputDelta: normedMiddleDelta,
+          lanes: lanes, chunk: chunk, worker: worker)
       }
       normBackward(
         2 * layer + 1, input: activations.map(\.middle), outputDelta: normedMiddleDelta,
@@ -47,8 +47,8 @@ extension Sweep {
       [(.output, middleDelta)], layer: layer, inputDelta: attendedDelta, lanes: lanes)
     workers.split(rows, grain: 4) { chunk, worker in
       updateBackward(
-        .output, layer: layer, outputDelta: middleDelta, inputDelta: attendedDelta, lanes: lanes,
-        chunk: chunk, worker: worker)
+        .output, layer: layer, outputDelta: middleDelta, deltas: deltas, inputDelta: attendedDelta,
+        lanes: lanes, chunk: chunk, worker: worker)
     }
     attentionBackward(activations, deltas, lanes: lanes)
 
@@ -62,8 +62,8 @@ extension Sweep {
     workers.split(rows, grain: 4) { chunk, worker in
       for (kind, delta) in heads {
         updateBackward(
-          kind, layer: layer, outputDelta: delta, inputDelta: normedDelta, lanes: lanes,
-          chunk: chunk, worker: worker)
+          kind, layer: layer, outputDelta: delta, deltas: deltas, inputDelta: normedDelta,
+          lanes: lanes, chunk: chunk, worker: worker)
       }
       normBackward(
         2 * layer, input: residualLane(layer), outputDelta: normedDelta, carried: middleDelta,

@@ -29,8 +29,8 @@ extension Sweep {
     workers.split(rows, grain: 4) { chunk, worker in
       for (kind, output) in heads {
         updateForward(
-          kind, layer: layer, input: normed, output: output, lanes: lanes, chunk: chunk,
-          worker: worker)
+          kind, layer: layer, input: normed, activations: activations, output: output,
+          lanes: lanes, chunk: chunk, worker: worker)
       }
       rotate(heads[0].output, heads: engine.attentionShape.heads, lanes: lanes, chunk: chunk)
       rotate(heads[1].output, heads: engine.attentionShape.kvHeads, lanes: lanes, chunk: chunk)
@@ -48,8 +48,8 @@ extension Sweep {
     try baseForward([(.output, middle)], layer: layer, input: attended, lanes: lanes)
     workers.split(rows, grain: 4) { chunk, worker in
       updateForward(
-        .output, layer: layer, input: attended, output: middle, lanes: lanes, chunk: chunk,
-        worker: worker)
+        .output, layer: layer, input: attended, activations: activations, output: middle,
+        lanes: lanes, chunk: chunk, worker: worker)
       addForward(input, into: middle, lanes: lanes, chunk: chunk)
       normForward(
         2 * layer + 1, input: middle, output: normedMiddle, lanes: lanes, chunk: chunk)
@@ -62,11 +62,11 @@ extension Sweep {
       [(.gate, gate), (.up, up)], layer: layer, input: normedMiddle, lanes: lanes)
     workers.split(rows, grain: 4) { chunk, worker in
       updateForward(
-        .gate, layer: layer, input: normedMiddle, output: gate, lanes: lanes, chunk: chunk,
-        worker: worker)
+        .gate, layer: layer, input: normedMiddle, activations: activations, output: gate,
+        lanes: lanes, chunk: chunk, worker: worker)
       updateForward(
-        .up, layer: layer, input: normedMiddle, output: up, lanes: lanes, chunk: chunk,
-        worker: worker)
+        .up, layer: layer, input: normedMiddle, activations: activations, output: up,
+        lanes: lanes, chunk: chunk, worker: worker)
       if lanes.contains(.primal) {
         SwiGLU.forward(
           gate: gate.primal.rows(chunk), up: up.primal.rows(chunk), y: product.primal.rows(chunk))
@@ -79,14 +79,18 @@ extension Sweep {
           gateTangent: gateTangent.rows(chunk), upTangent: upTangent.rows(chunk),
           yTangent: productTangent.rows(chunk))
       }
+      // The gradient needs it where the output does not.
+      reduceForward(
+        .down, layer: layer, input: product, activations: activations, lanes: lanes, chunk: chunk,
+        worker: worker)
     }
 
     guard let output, !outputLanes.isEmpty else { return }
     try baseForward([(.down, output)], layer: layer, input: product, lanes: outputLanes)
     workers.split(rows, grain: 4) { chunk, worker in
-      updateForward(
-        .down, layer: layer, input: product, output: output, lanes: outputLanes, chunk: chunk,
-        worker: worker)
+      expandForward(
+        .down, layer: layer, input: product, activations: activations, output: output,
+        lanes: outputLanes, chunk: chunk, worker: worker)
       addForward(middle, into: output, lanes: outputLanes, chunk: chunk)
     }
   }

@@ -88,10 +88,54 @@ extension Sweep {
   /// Adds what the updates, and in the tangent the direction, do to a linear's output:
   /// y += ΔW x, ẏ += ΔW ẋ + V x; biases too.
   func updateForward(
-    _ kind: LinearKind, layer: Int, input: Lane<Matrix<S>>, output: Lane<Matrix<S>>, lanes: Lanes,
+    _ kind: LinearKind, layer: Int, input: Lane<Matrix<S>>,
+    activations: Lane<BlockActivations<S>>, output: Lane<Matrix<S>>, lanes: Lanes,
+    chunk: Range<Int>, worker: Int
+  ) {
+    reduceForward(
+      kind, layer: layer, input: input, activations: activations, lanes: lanes, chunk: chunk,
+      worker: worker)
+    expandForward(
+      kind, layer: layer, input: input, activations: activations, output: output, lanes: lanes,
+      chunk: chunk, worker: worker)
+  }
+
+  /// The first half of an adapter: what its A makes of a linear's input, into `activations`.
+  func reduceForward(
+    _ kind: LinearKind, layer: Int, input: Lane<Matrix<S>>,
+    activations: Lane<BlockActivations<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int
+  ) {
+    let index = index(layer, kind)
+    for adapter in parameters.adapters[index] {
+      let reduced = activations.map { $0.reduced(at: kind, rank: adapter.rank) }
+      if lanes.contains(.primal) {
+        adapter.reduce(
+          input.primal, into: reduced.primal, chunk: chunk, scratch: engine.updateScratch[worker])
+      }
+      if lanes.contains(.tangent), let source = input.tangent, let target = reduced.tangent {
+        adapter.reduceTangent(
+          input.primal, source, moves: direction?.moves[index] ?? [], into: target, chunk: chunk)
+      }
+    }
+  }
+
+  /// The second half of an adapter, and all other updates.
+  func expandForward(
+    _ kind: LinearKind, layer: Int, input: Lane<Matrix<S>>,
+    activations: Lane<BlockActivations<S>>, output: Lane<Matrix<S>>, lanes: Lanes,
     chunk: Range<Int>, worker: Int
   ) {
     let index = index(layer, kind)
+    for adapter in parameters.adapters[index] {
+      let reduced = activations.map { $0.reduced(at: kind, rank: adapter.rank) }
+      if lanes.contains(.primal) {
+        adapter.expand(reduced.primal, into: output.primal, chunk: chunk)
+      }
+      if lanes.contains(.tangent), let source = reduced.tangent, let target = output.tangent {
+        adapter.expandTangent(
+          reduced.primal, source, moves: direction?.moves[index] ?? [], into: target, chunk: chunk)
+      }
+    }
     updateForward(
       parameters.linears[index], direction?.linears[index] ?? [], input: input, output: output,
       lanes: lanes, chunk: chunk, worker: worker)
@@ -112,6 +156,7 @@ extension Sweep {
     }
   }
 
+  /// What updates that are no adapters do.
   func updateForward(
     _ updates: [LowRankUpdate<S>], _ directions: [LowRankUpdate<S>], input: Lane<Matrix<S>>,
     output: Lane<Matrix<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int
@@ -134,15 +179,33 @@ extension Sweep {
 
   /// The same on the way back: dx += dy ΔW, dẋ += dẏ ΔW + dy V.
   func updateBackward(
-    _ kind: LinearKind, layer: Int, outputDelta: Lane<Matrix<S>>, inputDelta: Lane<Matrix<S>>,
-    lanes: Lanes, chunk: Range<Int>, worker: Int
+    _ kind: LinearKind, layer: Int, outputDelta: Lane<Matrix<S>>, deltas: Lane<BlockDeltas<S>>,
+    inputDelta: Lane<Matrix<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int
   ) {
     let index = index(layer, kind)
+    for adapter in parameters.adapters[index] {
+      let reduced = deltas.map { $0.reduced(at: kind, rank: adapter.rank) }
+      if lanes.contains(.primal) {
+        adapter.project(outputDelta.primal, into: reduced.primal, chunk: chunk)
+        adapter.spread(
+          reduced.primal, into: inputDelta.primal, chunk: chunk,
+          scratch: engine.updateScratch[worker])
+      }
+      if lanes.contains(.tangent), let source = outputDelta.tangent,
+        let between = reduced.tangent, let target = inputDelta.tangent
+      {
+        let moves = direction?.moves[index] ?? []
+        adapter.projectTangent(
+          outputDelta.primal, source, moves: moves, into: between, chunk: chunk)
+        adapter.spreadTangent(reduced.primal, between, moves: moves, into: target, chunk: chunk)
+      }
+    }
     updateBackward(
       parameters.linears[index], direction?.linears[index] ?? [], outputDelta: outputDelta,
       inputDelta: inputDelta, lanes: lanes, chunk: chunk, worker: worker)
   }
 
+  /// What updates that are no adapters do.
   func updateBackward(
     _ updates: [LowRankUpdate<S>], _ directions: [LowRankUpdate<S>], outputDelta: Lane<Matrix<S>>,
     inputDelta: Lane<Matrix<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int

@@ -108,7 +108,9 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     }
     func block(_ count: Int) -> [BlockActivations<S>] {
       (0..<min(count, layers)).map { _ in
-        BlockActivations(rows: capacity, architecture: architecture, arena: arena, for: .kept)
+        BlockActivations(
+          rows: capacity, architecture: architecture, adapterRank: engine.limits.adapterRank,
+          arena: arena, for: .kept)
       }
     }
     residuals = stash(layers + 1)
@@ -142,6 +144,7 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
     precondition(batch.count <= capacity && batch.count > 0)
     precondition(batch.count <= (hasTangents ? engine.limits.tangentRows : engine.limits.rows))
     precondition(parameters.maxRank <= engine.limits.updateRank)
+    precondition(parameters.adapterRank <= engine.limits.adapterRank)
     self.batch = batch
     self.parameters = parameters
     direction = nil

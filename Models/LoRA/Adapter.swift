@@ -119,9 +119,9 @@ extension AdapterTensors where S: Kernel {
   /// The change that A and B make to their linear, for the activations in `rows`.
   public func update(
     _ entry: AdapterLayout.Entry, rows: Range<Int>, dropout: AdapterDropout? = nil
-  ) -> LowRankUpdate<S> {
-    LowRankUpdate(
-      down: down(entry), up: .outputFirst(up(entry)), scale: S(entry.scale), rows: rows,
+  ) -> AdapterUpdate<S> {
+    AdapterUpdate(
+      down: down(entry), up: up(entry), scale: S(entry.scale), rows: rows,
       dropout: dropout?.mask(layer: entry.layer, kind: entry.kind))
   }
 }

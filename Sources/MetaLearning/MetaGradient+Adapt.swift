@@ -88,7 +88,7 @@ extension MetaGradient {
     if isFirst { adapted[step][0].flat.copy(from: start.flat) }
     return GradientCollector(adapters: [
       AdapterSink(
-        rows: 0..<batch.count, adapter: start, gradient: adapted[step][0], scale: adapterRates(-1))
+        rows: 0..<batch.count, gradient: adapted[step][0], scale: adapterRates(-1))
     ])
   }
 }
@@ -99,7 +99,7 @@ extension MetaGradient where S == Float {
   public var adaptedSum: AdapterSum {
     let change = documentParameters(rows: 1, scored: 1, after: configuration.innerSteps)
     let workers = engine.workers
-    return AdapterSum(of: change.linears, architecture: engine.weights.architecture) {
+    return AdapterSum(of: change.updates, architecture: engine.weights.architecture) {
       change.load($0, workers: workers)
     }
   }

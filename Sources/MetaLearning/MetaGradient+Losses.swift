@@ -12,7 +12,7 @@ extension MetaGradient {
     outer.begin(batch, parameters: unadaptedParameters(rows: batch.count, dropout: dropout))
     try outer.forward()
     try outer.backward(
-      into: gradient.sinks(rows: batch.count, of: adapter, scale: 1, dropout: dropout))
+      into: gradient.sinks(rows: batch.count, scale: 1, dropout: dropout))
     return outer.loss
   }
 

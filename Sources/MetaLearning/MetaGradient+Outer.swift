@@ -30,8 +30,8 @@ extension MetaGradient {
     guard let target = gradient.adapter else { return }
     let sinks = outerPlan.groups.enumerated().map { index, group in
       AdapterSink(
-        rows: group.rows, adapter: adapted[lastStep][index], gradient: adapted[lastStep][index],
-        keep: 0, scale: .all(1), products: products.isEmpty ? nil : products[index])
+        rows: group.rows, gradient: adapted[lastStep][index], keep: 0, scale: .all(1),
+        products: products.isEmpty ? nil : products[index])
     }
     try timed(.outerBackward) { () throws(WeightError) in
       try outer.backward(into: GradientCollector(adapters: sinks))
@@ -56,16 +56,13 @@ extension MetaGradient {
     var direction = ParameterChange<S>(layers: layers)
     var sinks: [AdapterSink<S>] = []
     for (index, group) in plan.groups.enumerated() {
-      let start = step == 0 ? adapter : adapted[step - 1][index]
       let v = adapted[lastStep][index]
       let target = step == 0 ? gradient : spare[index]
       if step > 0 { clear(target) }
       add(v, into: target)
       scaleByRates(v)
-      direction.add(moving: start, along: v, rows: group.rows)
-      sinks.append(
-        AdapterSink(
-          rows: group.rows, adapter: start, direction: v, gradient: target, scale: .all(-1)))
+      direction.add(moving: v, rows: group.rows)
+      sinks.append(AdapterSink(rows: group.rows, gradient: target, scale: .all(-1)))
     }
     try timed(.tangent) { () throws(WeightError) in
       try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
@@ -114,7 +111,7 @@ extension MetaGradient {
           down = Elementwise.dot(v.down(entry), end.down(entry))
           up = Elementwise.dot(v.up(entry), end.up(entry))
         } else {
-          down = entry.scale * Double(products[index][0, place])
+          down = Double(products[index][0, place])
           up = down
         }
         down -= Elementwise.dot(v.down(entry), start.down(entry))
@@ -141,7 +138,7 @@ extension MetaGradient {
     _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: OuterGradient<S>
   ) throws(WeightError) {
     outerFactors?.begin(groups: outerPlan.groups)
-    var collector = gradient.sinks(rows: outerPlan.batch.count, of: adapter, scale: 1)
+    var collector = gradient.sinks(rows: outerPlan.batch.count, scale: 1)
     collector.factors = outerFactors
     try timed(.outerBackward) { () throws(WeightError) in try outer.backward(into: collector) }
     guard let outerFactors else { return }
@@ -158,7 +155,7 @@ extension MetaGradient {
     try timed(.tangent) { () throws(WeightError) in
       try inner.tangent(
         along: direction,
-        into: gradient.sinks(rows: innerPlan.batch.count, of: adapter, scale: -1))
+        into: gradient.sinks(rows: innerPlan.batch.count, scale: -1))
     }
   }
 

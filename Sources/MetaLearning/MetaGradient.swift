@@ -116,7 +116,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       limits: EngineLimits(
         rows: max(limits.outerRows, second ? 0 : limits.innerRows),
         tangentRows: second ? limits.innerRows : 0, sequence: limits.sequence,
-        updateRank: max(adapterRank, factors ? max(limits.innerRows, limits.outerRows) : 0),
+        updateRank: factors ? max(limits.innerRows, limits.outerRows) : 0,
         adapterRank: adapterRank, logitRows: limits.logitRows, dropout: limits.dropout),
       arena: arena)
     inner = Sweep(
@@ -227,8 +227,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
             result.flat.columns(part).copy(from: start.flat.columns(part))
           }
         }
-        return AdapterSink(
-          rows: group.rows, adapter: start, gradient: result, scale: adapterRates(-1))
+        return AdapterSink(rows: group.rows, gradient: result, scale: adapterRates(-1))
       })
   }
 

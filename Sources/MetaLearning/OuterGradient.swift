@@ -29,15 +29,11 @@ public struct OuterGradient<S: Kernel>: Sendable {
   }
 
   /// What takes `scale` · the gradient of a pass over `rows` rows under the unadapted parameters.
-  func sinks(
-    rows: Int, of parameters: AdapterTensors<S>, scale: S, dropout: AdapterDropout? = nil
-  ) -> GradientCollector<S> {
+  func sinks(rows: Int, scale: S, dropout: AdapterDropout? = nil) -> GradientCollector<S> {
     GradientCollector(
       adapters: adapter.map {
         [
-          AdapterSink(
-            rows: 0..<rows, adapter: parameters, gradient: $0, scale: .all(scale),
-            dropout: dropout)
+          AdapterSink(rows: 0..<rows, gradient: $0, scale: .all(scale), dropout: dropout)
         ]
       } ?? [],
       dense: dense.map { DenseSink(gradient: $0, scale: scale) })

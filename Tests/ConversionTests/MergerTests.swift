@@ -28,7 +28,7 @@ import Weights
       let engine = LlamaEngine<Float>(
         weights: try LlamaWeights(file: file), workers: Workers(count: 2),
         limits: EngineLimits(
-          rows: 16, tangentRows: 0, sequence: 16, updateRank: 3, adapterRank: 0, logitRows: 16),
+          rows: 16, tangentRows: 0, sequence: 16, updateRank: 0, adapterRank: 3, logitRows: 16),
         arena: arena)
       let sweep = Sweep(
         engine: engine, capacity: 16, hasTangents: false, policy: .lean, arena: arena)

@@ -54,7 +54,12 @@ import Testing
   }
 
   private func dense(_ adapter: AdapterTensors<Float>, _ entry: AdapterLayout.Entry) -> [Double] {
-    dense([adapter.update(entry, rows: 0..<entry.input)], entry)
+    let update = adapter.update(entry, rows: 0..<entry.input)
+    return dense(
+      [
+        LowRankUpdate(
+          down: update.down, up: .outputFirst(update.up), scale: update.scale, rows: update.rows)
+      ], entry)
   }
 
   /// Ranks side by side where they are fewer than the smaller side, else the sum itself; 1e-5 for

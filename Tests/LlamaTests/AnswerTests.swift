@@ -17,7 +17,7 @@ import Testing
     let engine = LlamaEngine(
       weights: weights, workers: Workers(count: 2),
       limits: EngineLimits(
-        rows: 40, tangentRows: 0, sequence: 40, updateRank: 3, adapterRank: 3, logitRows: 3),
+        rows: 40, tangentRows: 0, sequence: 40, updateRank: 0, adapterRank: 3, logitRows: 3),
       arena: arena)
     sweep = Sweep(
       engine: engine, capacity: 40, hasTangents: false, policy: .lean, arena: arena)

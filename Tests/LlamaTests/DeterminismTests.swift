@@ -14,7 +14,7 @@ import Testing
       let engine = LlamaEngine<Float>(
         weights: try TinyModel.weights(), workers: Workers(count: threads),
         limits: EngineLimits(
-          rows: 32, tangentRows: 0, sequence: 32, updateRank: 3, adapterRank: 3, logitRows: 8),
+          rows: 32, tangentRows: 0, sequence: 32, updateRank: 0, adapterRank: 3, logitRows: 8),
         arena: arena)
       let sweep = Sweep(
         engine: engine, capacity: 32, hasTangents: false, policy: .lean, arena: arena)
@@ -27,8 +27,7 @@ import Testing
       try sweep.forward()
       try sweep.backward(
         into: GradientCollector(adapters: [
-          AdapterSink(
-            rows: 0..<batch.count, adapter: adapter, gradient: result, scale: .all(1))
+          AdapterSink(rows: 0..<batch.count, gradient: result, scale: .all(1))
         ]))
       return result.flat.elements
     }

@@ -75,7 +75,7 @@ import Testing
     let engine = LlamaEngine<Float>(
       weights: try TinyModel.weights(), workers: Workers(count: 2),
       limits: EngineLimits(
-        rows: 32, tangentRows: 0, sequence: 8, updateRank: adapter.layout.maxRank, adapterRank: 0,
+        rows: 32, tangentRows: 0, sequence: 8, updateRank: 0, adapterRank: adapter.layout.maxRank,
         logitRows: 16),
       arena: arena)
     let sweep = Sweep(

@@ -74,24 +74,26 @@ import Testing
     #expect(abs(Elementwise.dot(x, dx) - 2 * Elementwise.dot(y, dy)) < 1e-12, "it adds")
   }
 
-  /// A low-rank update with dropout, whatever room its scratch has, in both directions: 1e-12.
+  /// An adapter with dropout, whatever room its scratch has, in both directions: 1e-12.
   @Test(arguments: [1, 3, 100]) func updatesLeaveOutInputs(_ pieces: Int) {
     let (rows, input, output, rank) = (9, 21, 13, 3)
     let (x, a, b) = (
       numbers.matrix(rows, input), numbers.matrix(rank, input), numbers.matrix(output, rank)
     )
     let mask = DropoutMask(rate: 0.5, seed: 6, tokens: Self.tokens(0..<rows))
-    let update = LowRankUpdate(
-      down: a, up: .outputFirst(b), scale: 0.7, rows: 1..<8, dropout: mask)
-    let scratch = numbers.zeros(1, pieces * (input + rank))
+    let update = AdapterUpdate(down: a, up: b, scale: 0.7, rows: 1..<8, dropout: mask)
+    let scratch = numbers.zeros(1, pieces * input)
+    let between = numbers.zeros(rows, rank)
     let y = numbers.zeros(rows, output)
     for chunk in [0..<5, 5..<9] {
-      update.forward(source: x, target: y, chunk: chunk, scratch: scratch)
+      update.reduce(x, into: between, chunk: chunk, scratch: scratch)
+      update.expand(between, into: y, chunk: chunk)
     }
     let dx = numbers.zeros(rows, input)
     let dy = numbers.matrix(rows, output)
     for chunk in [0..<2, 2..<9] {
-      update.backward(source: dy, target: dx, chunk: chunk, scratch: scratch)
+      update.project(dy, into: between, chunk: chunk)
+      update.spread(between, into: dx, chunk: chunk, scratch: scratch)
     }
     let (masked, reduced) = (numbers.zeros(7, input), numbers.zeros(7, rank))
     let expected = numbers.zeros(rows, output)
