@@ -18,11 +18,13 @@ public struct EngineLimits: Sendable {
   public var logitRows: Int
   /// Whether passes leave out some of the inputs of adapters.
   public var dropout: Bool
+  /// Whether pages of weights leave the process' memory when they have been used.
+  public var letsGo: Bool
 
   /// All sizes.
   public init(
     rows: Int, tangentRows: Int, sequence: Int, updateRank: Int, adapterRank: Int, logitRows: Int,
-    dropout: Bool = false
+    dropout: Bool = false, letsGo: Bool = false
   ) {
     self.rows = rows
     self.tangentRows = tangentRows
@@ -31,6 +33,7 @@ public struct EngineLimits: Sendable {
     self.adapterRank = adapterRank
     self.logitRows = logitRows
     self.dropout = dropout
+    self.letsGo = letsGo
   }
 
   /// Rows of both lanes together.
@@ -99,7 +102,7 @@ public final class LlamaEngine<S: Kernel>: @unchecked Sendable {
       workers: workers,
       limits: .init(
         weights: weights.matrices + (other?.matrices ?? []),
-        rows: max(rows, 2 * limits.logitRows), maxInput: widest),
+        rows: max(rows, 2 * limits.logitRows), maxInput: widest, letsGo: limits.letsGo),
       arena: arena)
     activations = BlockActivations(
       rows: rows, architecture: architecture, adapterRank: limits.adapterRank, arena: arena,

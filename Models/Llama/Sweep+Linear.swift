@@ -6,13 +6,10 @@ import Weights
 /// Products of one linear, or of several that share their input: the base weight's part tile by
 /// tile, then the low-rank updates row by row.
 extension Sweep {
-  /// Says which block comes next and which has been, and makes what the updates of `layer` read
-  /// readable.
+  /// Says which block comes next, and makes what the updates of `layer` read readable.
   func enter(_ layer: Int, next: Int) {
     let blocks = engine.weights.blocks
-    if blocks.indices.contains(next) { blocks[next].linears.forEach { $0.expect(true) } }
-    let last = 2 * layer - next
-    if blocks.indices.contains(last) { blocks[last].linears.forEach { $0.expect(false) } }
+    if blocks.indices.contains(next) { blocks[next].linears.forEach { $0.readAhead() } }
     parameters.load(layer, workers: workers)
     direction?.load(layer, workers: workers)
   }

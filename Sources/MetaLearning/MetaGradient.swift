@@ -117,7 +117,9 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         rows: max(limits.outerRows, second ? 0 : limits.innerRows),
         tangentRows: second ? limits.innerRows : 0, sequence: limits.sequence,
         updateRank: factors ? max(limits.innerRows, limits.outerRows) : 0,
-        adapterRank: adapterRank, logitRows: limits.logitRows, dropout: limits.dropout),
+        adapterRank: adapterRank, logitRows: limits.logitRows, dropout: limits.dropout,
+        // Where nothing is kept, memory counts; decoding answers comes back to all weights too often.
+        letsGo: policy.activations == 0 && limits.cachedTokens == 0),
       arena: arena)
     inner = Sweep(
       engine: engine, capacity: limits.innerRows, hasTangents: second,

@@ -30,12 +30,18 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
     public var scratchBytes: Int
     /// The most elements of dx, R · in, and of x packed.
     public var inputElements: Int
+    /// Whether pages of weights leave the process' memory when they have been used, also where their
+    /// file fits in memory.
+    public var letsGo: Bool
 
     /// Limits that hold for all of `weights`, `rows` rows of activations and inputs of `maxInput`.
-    public init(weights: [any WeightMatrix], rows: Int, maxInput: Int) {
+    public init(
+      weights: [any WeightMatrix], rows: Int, maxInput: Int, letsGo: Bool = false
+    ) {
       tileElements = weights.map { TiledLinear.tileRows(of: $0) * $0.columns }.max() ?? 0
       scratchBytes = weights.map(\.scratchBytes).max() ?? 0
       inputElements = TileProduct.packedCount(rows: rows, depth: maxInput)
+      self.letsGo = letsGo
     }
   }
 
@@ -170,10 +176,17 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
       }
       var row = boundary(first)
       let end = boundary(last)
+      // About a mebibyte at a time: a call to the system costs more than a few pages.
+      let letsGo = limits.letsGo || weight.isLarge
+      var used = row
       while row < end {
         let rows = row..<min(row + step, end)
         body(item, rows, try tile(of: weight, rows: rows, worker: worker))
         row = rows.upperBound
+        if letsGo, row == end || (row - used) * weight.columns >= 1 << 20 {
+          weight.letGo(rows: used..<row)
+          used = row
+        }
       }
       offset += weight.rows
     }

@@ -23,14 +23,22 @@ public protocol WeightMatrix: Sendable {
   /// The rows `range` where they are in memory as f32 already, row after row; nil where they must
   /// be decoded.
   func resident(rows range: Range<Int>) -> UnsafePointer<Float>?
-  /// Tells that the matrix is used soon (`true`), or not for a while. A file that does not fit in
-  /// memory is read ahead, and its pages let go; elsewhere nothing happens.
-  func expect(_ soon: Bool)
+  /// Whether its file does not fit in memory.
+  var isLarge: Bool { get }
+  /// Tells that the matrix is used soon: a file that does not fit in memory is read ahead.
+  func readAhead()
+  /// Takes the pages of `rows` out of this process' memory, where a mapped file counts as long as its
+  /// pages are in use. The system keeps them in its cache while it has room.
+  func letGo(rows: Range<Int>)
 }
 
 extension WeightMatrix {
+  /// It fits.
+  public var isLarge: Bool { false }
   /// Does nothing.
-  public func expect(_ soon: Bool) {}
+  public func readAhead() {}
+  /// Does nothing.
+  public func letGo(rows: Range<Int>) {}
   /// Nil: the rows must be decoded.
   public func resident(rows range: Range<Int>) -> UnsafePointer<Float>? { nil }
 }

@@ -1,15 +1,26 @@
 import Storage
 
 extension WeightTensor {
-  /// From its first block to its last, as the table has them: they may lie, which harms nobody.
-  private var range: Range<Int> {
-    let (first, last) = (blocks.entry(firstBlock), blocks.entry(firstBlock + blockCount - 1))
+  /// Where the blocks from `first` to `last` are, as the table has them: they may lie, which harms
+  /// nobody.
+  private func bytes(_ first: Int, _ last: Int) -> Range<Int> {
+    let (first, last) = (blocks.entry(firstBlock + first), blocks.entry(firstBlock + last))
     return first.offset..<max(first.offset, added(last.offset, last.size) ?? first.offset)
   }
 
-  /// Reads the tensor ahead, or lets its pages go, where the file is more than three quarters of the
-  /// memory that this process may use.
-  public func expect(_ soon: Bool) {
-    if blocks.streams { blocks.file.advise(soon ? .willNeed : .dontNeed, range) }
+  /// Whether the file is more than three quarters of the memory that this process may use.
+  public var isLarge: Bool { blocks.streams }
+
+  /// Reads the tensor ahead where the file is large.
+  public func readAhead() {
+    if isLarge { blocks.file.advise(.willNeed, bytes(0, blockCount - 1)) }
+  }
+
+  /// Lets the pages of the blocks go that hold `rows`.
+  public func letGo(rows: Range<Int>) {
+    if rows.isEmpty { return }
+    let range = bytes(rows.lowerBound / blockRows, (rows.upperBound - 1) / blockRows)
+    // A fault maps what lies around it, too: up to 64 KiB, of which a part is in front.
+    blocks.file.advise(.dontNeed, range.lowerBound / 65_536 * 65_536..<range.upperBound)
   }
 }
