@@ -136,7 +136,7 @@ def commands(options, files):
     ]
     result = {
         "imprint": imprint,
-        "imprint-lean": [*imprint, "--keep", "0", "--logit-rows", "32"],
+        "imprint-lean": [*imprint, "--keep", "0", "--logit-rows", "16"],
         "torch-graph": python("peer_torch.py", "graph"),
         "torch-func": python("peer_torch.py", "func"),
         "jax-user": python("peer_jax.py", "user"),
