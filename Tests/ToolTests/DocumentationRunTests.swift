@@ -19,8 +19,12 @@ struct DocumentationRunTests {
       "--budgets", "256", "--sweep-context", "16", "--steps", "1",
     ],
     "imprint-bench experiment": [
-      "--smoke", "--variants", "base,gold", "--model", ".cache/smollm2.imprint", "--quiet",
+      "--smoke", "--model", ".cache/smollm2.imprint", "--quiet",
     ],
+  ]
+  /// Flags where the page's command has none of them.
+  static let defaults: [String: [String]] = [
+    "imprint-bench experiment": ["--variants", "base,gold"]
   ]
 
   @Test(
@@ -30,7 +34,8 @@ struct DocumentationRunTests {
   func commandsWork(page: String) throws {
     let standIns = try StandIns()
     for command in DocumentedCommand.all where command.page == page {
-      let words = command.filledIn + (Self.overrides[command.name] ?? [])
+      var words = command.filledIn + (Self.overrides[command.name] ?? [])
+      if let flags = Self.defaults[command.name], !words.contains(flags[0]) { words += flags }
       for index in words.indices.dropFirst() where words[index - 1] == "--config" {
         try standIns.write(command.configuration, words[index])
       }
