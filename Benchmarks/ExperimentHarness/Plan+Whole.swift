@@ -12,10 +12,8 @@ extension Plan {
     selection.data = nil
     selection.variants = nil
     let seeds = selection.seeds ?? experiment.seeds
-    selection.seeds =
-      seeds
-      + evaluatedSeeds(output + "/" + experiment.name).subtracting(seeds)
-      .sorted()
+    let earlier = evaluatedSeeds(output + "/" + experiment.name).subtracting(seeds)
+    selection.seeds = seeds + earlier.sorted()
     return try Plan(experiment, here: here, output: output, selection: selection)
   }
 

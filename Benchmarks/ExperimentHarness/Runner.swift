@@ -30,7 +30,6 @@ public final class Runner {
   private var estimates = Estimates()
   private var problems: [String: String] = [:]
   private let recipes: [String: String]
-  private let wholeRecipes: [String: String]
 
   /// A runner of `plan` with the executables in the folder `executables`.
   ///
@@ -45,8 +44,7 @@ public final class Runner {
     self.isSmoke = isSmoke
     self.say = say
     children = ChildProcess(executables: executables, isQuiet: isQuiet)
-    recipes = Self.recipes(plan)
-    wholeRecipes = Self.recipes(whole)
+    recipes = Self.recipes(whole).merging(Self.recipes(plan)) { $1 }
   }
 
   /// What each part is made by, the size of the model included.
@@ -267,19 +265,12 @@ public final class Runner {
   }
 
   private func writeResults() throws {
-    let shown = plan.adding(from: whole) { earlier($0) != nil }
-    let results = Results(shown, isSmoke: isSmoke, problems: problems) { part in
-      if case .done(let done) = self.state(part) { return done }
-      return self.recipes[part.id] == nil ? self.earlier(part) : nil
-    }
-    try results.write()
+    let shown = plan.adding(from: whole) { done($0) != nil }
+    try Results(shown, isSmoke: isSmoke, problems: problems, done: done).write()
   }
 
-  /// How a part of the whole experiment was made.
-  private func earlier(_ part: Part) -> PartFolder.Done? {
-    if case .done(let done) = folder(part).state(recipe: wholeRecipes[part.id] ?? "") {
-      return done
-    }
+  private func done(_ part: Part) -> PartFolder.Done? {
+    if case .done(let done) = state(part) { return done }
     return nil
   }
 }

@@ -182,11 +182,11 @@ public final class FactorStore<S: Kernel>: @unchecked Sendable {
     if !change.stores.contains(where: { $0 === self }) { change.stores.append(self) }
     for (layer, factors) in layers.enumerated() {
       for kind in LinearKind.allCases {
-        change.linears[layer * LinearKind.allCases.count + kind.index] += updates(
+        change.linears[kind.place(in: layer)] += updates(
           factors, kind, group: group, rows: rows, scale: scale(.linear(layer: layer, kind)))
       }
       for kind in biasGradients.isEmpty ? [] : Array(LinearKind.allCases.prefix(3)) {
-        change.biases[layer * LinearKind.allCases.count + kind.index].append(
+        change.biases[kind.place(in: layer)].append(
           VectorChange(
             values: biasGradients[layer][kind.index].rows(group..<group + 1),
             scale: scale(.bias(layer: layer, kind)), rows: rows))

@@ -8,10 +8,10 @@ extension ParameterChange {
   public func innerProduct(_ other: ParameterChange, in key: ParameterKey) -> Double {
     switch key {
     case .linear(let layer, let kind):
-      let index = layer * LinearKind.allCases.count + kind.index
+      let index = kind.place(in: layer)
       return product(linears[index], other.linears[index])
     case .bias(let layer, let kind):
-      let index = layer * LinearKind.allCases.count + kind.index
+      let index = kind.place(in: layer)
       return product(biases[index], other.biases[index])
     case .inputNorm(let layer): return product(norms[2 * layer], other.norms[2 * layer])
     case .postNorm(let layer): return product(norms[2 * layer + 1], other.norms[2 * layer + 1])

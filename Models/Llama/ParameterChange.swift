@@ -5,7 +5,7 @@ public import Storage
 /// A change of the model's parameters, without a copy of them: θ − W, or a direction in θ.
 ///
 /// Each part names the rows of activations that see it, so that one sweep can carry several
-/// adapted models. Linears are indexed by layer · 7 + ``LinearKind/index``.
+/// adapted models. Linears are indexed by ``LinearKind/place(in:)``.
 public struct ParameterChange<S: Kernel>: Sendable {
   /// Low-rank changes of every linear, but adapters'.
   public var linears: [[LowRankUpdate<S>]]
@@ -39,7 +39,8 @@ public struct ParameterChange<S: Kernel>: Sendable {
     _ adapter: AdapterTensors<S>, rows: Range<Int>, dropout: AdapterDropout? = nil
   ) {
     for entry in adapter.layout.entries {
-      adapters[Self.index(entry)].append(adapter.update(entry, rows: rows, dropout: dropout))
+      adapters[entry.kind.place(in: entry.layer)].append(
+        adapter.update(entry, rows: rows, dropout: dropout))
     }
   }
 
@@ -47,13 +48,9 @@ public struct ParameterChange<S: Kernel>: Sendable {
   /// for W.
   public mutating func add(moving direction: AdapterTensors<S>, rows: Range<Int>) {
     for entry in direction.layout.entries {
-      moves[Self.index(entry)].append(
+      moves[entry.kind.place(in: entry.layer)].append(
         .init(down: direction.down(entry), up: direction.up(entry), rows: rows))
     }
-  }
-
-  private static func index(_ entry: AdapterLayout.Entry) -> Int {
-    entry.layer * LinearKind.allCases.count + entry.kind.index
   }
 
   /// All changes of every linear, adapters' first.

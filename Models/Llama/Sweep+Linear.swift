@@ -14,10 +14,6 @@ extension Sweep {
     direction?.load(layer, workers: workers)
   }
 
-  func index(_ layer: Int, _ kind: LinearKind) -> Int {
-    layer * LinearKind.allCases.count + kind.index
-  }
-
   /// output = input Wᵀ for each linear, in the lanes asked for. Base weights only.
   func baseForward(
     _ items: [(kind: LinearKind, output: Lane<Matrix<S>>)], layer: Int, input: Lane<Matrix<S>>,
@@ -102,7 +98,7 @@ extension Sweep {
     _ kind: LinearKind, layer: Int, input: Lane<Matrix<S>>,
     activations: Lane<BlockActivations<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int
   ) {
-    let index = index(layer, kind)
+    let index = kind.place(in: layer)
     for adapter in parameters.adapters[index] {
       let reduced = activations.map { $0.reduced(at: kind, rank: adapter.rank) }
       if lanes.contains(.primal) {
@@ -122,7 +118,7 @@ extension Sweep {
     activations: Lane<BlockActivations<S>>, output: Lane<Matrix<S>>, lanes: Lanes,
     chunk: Range<Int>, worker: Int
   ) {
-    let index = index(layer, kind)
+    let index = kind.place(in: layer)
     for adapter in parameters.adapters[index] {
       let reduced = activations.map { $0.reduced(at: kind, rank: adapter.rank) }
       if lanes.contains(.primal) {
@@ -179,7 +175,7 @@ extension Sweep {
     _ kind: LinearKind, layer: Int, outputDelta: Lane<Matrix<S>>, deltas: Lane<BlockDeltas<S>>,
     inputDelta: Lane<Matrix<S>>, lanes: Lanes, chunk: Range<Int>, worker: Int
   ) {
-    let index = index(layer, kind)
+    let index = kind.place(in: layer)
     for adapter in parameters.adapters[index] {
       let reduced = deltas.map { $0.reduced(at: kind, rank: adapter.rank) }
       if lanes.contains(.primal) {

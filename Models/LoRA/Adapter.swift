@@ -39,7 +39,7 @@ public struct AdapterLayout: Sendable {
   public let entries: [Entry]
   /// The number of parameters.
   public let count: Int
-  /// Index into ``entries`` by layer · 7 + kind, or -1.
+  /// Index into ``entries`` by ``LinearKind/place(in:)``, or -1.
   private let places: [Int]
 
   /// The layout of an adapter for `architecture`.
@@ -77,7 +77,7 @@ public struct AdapterLayout: Sendable {
 
   /// The entry of a linear, or nil where it carries no adapter.
   public func entry(layer: Int, kind: LinearKind) -> Entry? {
-    let place = places[layer * LinearKind.allCases.count + kind.index]
+    let place = places[kind.place(in: layer)]
     return place < 0 ? nil : entries[place]
   }
 

@@ -19,7 +19,7 @@ public struct AdapterDropout: Sendable {
 
   /// The mask of a linear.
   public func mask(layer: Int, kind: LinearKind) -> DropoutMask {
-    let linear = UInt64(layer * LinearKind.allCases.count + kind.index)
+    let linear = UInt64(kind.place(in: layer))
     return DropoutMask(rate: rate, seed: SplitMix64.mix(seed, linear), tokens: tokens)
   }
 }

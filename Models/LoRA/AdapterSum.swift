@@ -29,7 +29,7 @@ public struct AdapterSum {
   private let changes: [[LowRankUpdate<Float>]]
   private let load: (_ layer: Int) -> Void
 
-  /// The sum of `changes`, by layer · 7 + ``LinearKind/index``.
+  /// The sum of `changes`, by ``LinearKind/place(in:)``.
   ///
   /// `load` is called with each block before its changes are read.
   public init(
@@ -43,13 +43,13 @@ public struct AdapterSum {
   }
 
   private func updates(_ entry: AdapterLayout.Entry) -> [LowRankUpdate<Float>] {
-    changes[entry.layer * LinearKind.allCases.count + entry.kind.index]
+    changes[entry.kind.place(in: entry.layer)]
   }
 
   /// The rank that holds a linear's changes exactly: at most its smaller side.
   private func fullRank(layer: Int, kind: LinearKind) -> Int {
     let (input, output) = kind.shape(in: architecture)
-    let ranks = changes[layer * LinearKind.allCases.count + kind.index].map { update in
+    let ranks = changes[kind.place(in: layer)].map { update in
       if case .identity = update.up { min(input, output) } else { update.down.rows }
     }
     return min(ranks.reduce(0, +), input, output)

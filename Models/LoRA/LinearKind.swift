@@ -46,6 +46,9 @@ public enum LinearKind: String, CaseIterable, Codable, Sendable {
     }
   }
 
+  /// Its place among the linears of all blocks: layer · 7 + ``index``.
+  public func place(in layer: Int) -> Int { layer * Self.allCases.count + index }
+
   /// Input and output features in a model of `architecture`.
   public func shape(in architecture: Architecture) -> (input: Int, output: Int) {
     let hidden = architecture.hiddenSize

@@ -32,9 +32,7 @@ public struct OuterGradient<S: Kernel>: Sendable {
   func sinks(rows: Int, scale: S, dropout: AdapterDropout? = nil) -> GradientCollector<S> {
     GradientCollector(
       adapters: adapter.map {
-        [
-          AdapterSink(rows: 0..<rows, gradient: $0, scale: .all(scale), dropout: dropout)
-        ]
+        [AdapterSink(rows: 0..<rows, gradient: $0, scale: .all(scale), dropout: dropout)]
       } ?? [],
       dense: dense.map { DenseSink(gradient: $0, scale: scale) })
   }
