@@ -19,15 +19,16 @@
 #define CK_CLONES
 #endif
 
-// e^x for f32, at most 2 ulp off for -87 < x < 88 and clamped to that range; loops over it become
-// vector code. Cody-Waite reduction to |r| <= ln 2 / 2 and the Taylor polynomial of degree 7.
+// e^x for f32, at most 2 ulp off for -87 < x < 88 and clamped to that range; NaN stays NaN. Loops over
+// it become vector code. Cody-Waite reduction to |r| <= ln 2 / 2 and the Taylor polynomial of degree 7.
 // Defined before the files loosen floating point: its subtractions must stay in their order.
 static inline float ck_exp_f32(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  float scaled = x * 1.44269504088896341f;
-  int32_t k = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
-  float n = (float)k;
+  // Adding 1.5 * 2^23 rounds to the nearest integer k, which is then in the sum's lowest bits. A
+  // conversion to an integer would do, too, but is undefined for NaN.
+  float shifted = x * 1.44269504088896341f + 12582912.0f;
+  float n = shifted - 12582912.0f;
   float r = x - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
   float p = 1.0f / 5040.0f;
@@ -38,7 +39,9 @@ static inline float ck_exp_f32(float x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  int32_t bits = (k + 127) << 23;
+  uint32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits << 23) + (127u << 23);  // 2^k: the sum's own exponent is shifted out
   float power;
   memcpy(&power, &bits, sizeof power);
   return p * power;
