@@ -45,16 +45,18 @@ public final class RepeatedGradient {
     let layout = AdapterLayout(source.configuration, architecture: file.architecture)
     let adapter = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
     try source.read(into: adapter)
-    gradient = AdapterTensors<Float>(layout: layout, arena: arena, for: .gradient)
     groups = tasks.map { TaskGroup([.init($0)]) }
     let kept = keep ?? file.architecture.numHiddenLayers
+    var limits = MetaLimits(
+      covering: groups, together: 1, prompts: configuration.target == .teacher,
+      logitRows: logitRows)
+    limits.sharesGradient = groups.count == 1
     meta = MetaGradient(
-      weights: weights, adapter: adapter, configuration: configuration,
-      limits: MetaLimits(
-        covering: groups, together: 1, prompts: configuration.target == .teacher,
-        logitRows: logitRows),
+      weights: weights, adapter: adapter, configuration: configuration, limits: limits,
       policy: KeepPolicy(activations: kept, deltas: kept, tangents: kept), workers: workers,
       arena: arena)
+    gradient =
+      meta.sharedGradient ?? AdapterTensors<Float>(layout: layout, arena: arena, for: .gradient)
     self.workers = workers
   }
 

@@ -112,18 +112,19 @@ public struct StepSuite {
     for entry in parameters.adapter.layout.entries { fill(parameters.adapter.up(entry)) }
     let groups = (0..<batch).map { group($0, vocabulary: architecture.vocabSize) }
     let kept = keep ?? architecture.numHiddenLayers
+    var limits = MetaLimits(
+      covering: groups, together: min(together, batch),
+      prompts: configuration.target == .teacher, logitRows: logitRows)
+    limits.sharesGradient = together >= batch
     let meta = MetaGradient(
       weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,
-      configuration: configuration,
-      limits: MetaLimits(
-        covering: groups, together: min(together, batch),
-        prompts: configuration.target == .teacher, logitRows: logitRows),
+      configuration: configuration, limits: limits,
       policy: KeepPolicy(
         activations: kept, deltas: kept, tangents: kept,
         head: kept == architecture.numHiddenLayers), workers: workers,
       arena: arena)
     let optimizer = OuterOptimizer(
-      parameters, rates: meta.rates.names.count, workers: workers, arena: arena)
+      parameters, meta: meta, workers: workers, arena: arena)
     let gradient = optimizer.gradient
     let watch = MemoryWatch()
     var seconds: [Double] = []

@@ -6,8 +6,8 @@ public import Storage
 /// keep · gradient + scale · ∂loss/∂(A, B) for the loss of `rows`. In a tangent pass it is the
 /// gradient's tangent along the direction.
 ///
-/// It may be the adapter itself: a block's part is written when the pass has left the block, and
-/// nothing below reads it.
+/// It may be the adapter itself, or the direction: a block's part is written when the pass has left
+/// the block, and nothing below reads it.
 public struct AdapterSink<S: Kernel>: Sendable {
   /// The activations of one adapted model.
   public let rows: Range<Int>
@@ -28,6 +28,14 @@ public struct AdapterSink<S: Kernel>: Sendable {
     case all(S)
     /// For A and B of each entry of the layout.
     case each([(down: S, up: S)])
+
+    /// The factors of the entry `index`.
+    subscript(index: Int) -> (down: S, up: S) {
+      switch self {
+      case .all(let value): (value, value)
+      case .each(let values): values[index]
+      }
+    }
   }
 
   /// All values.
@@ -122,11 +130,7 @@ extension AdapterSink {
     _ index: Int, _ entry: AdapterLayout.Entry, input: Lane<Matrix<S>>, reduced: Lane<Matrix<S>>,
     delta: Lane<Matrix<S>>, projected: Lane<Matrix<S>>
   ) -> [TransposedProduct<S>] {
-    let factor: (down: S, up: S) =
-      switch scale {
-      case .all(let value): (value, value)
-      case .each(let values): values[index]
-      }
+    let factor = scale[index]
     func down(_ projected: Matrix<S>, _ input: Matrix<S>) -> TransposedProduct<S> {
       TransposedProduct(
         left: projected.rows(rows), right: input.rows(rows), scale: S(entry.scale) * factor.down,

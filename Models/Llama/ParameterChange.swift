@@ -44,12 +44,15 @@ public struct ParameterChange<S: Kernel>: Sendable {
     }
   }
 
-  /// Moves the adapter that `rows` see along `direction`, which means the direction s (Ḃ A + B Ȧ)
-  /// for W.
-  public mutating func add(moving direction: AdapterTensors<S>, rows: Range<Int>) {
-    for entry in direction.layout.entries {
+  /// Moves the adapter that `rows` see along `scale` · `direction`, which means the direction
+  /// s (Ḃ A + B Ȧ) for W.
+  public mutating func add(
+    moving direction: AdapterTensors<S>, scale: AdapterSink<S>.Scale, rows: Range<Int>
+  ) {
+    for (index, entry) in direction.layout.entries.enumerated() {
       moves[entry.kind.place(in: entry.layer)].append(
-        .init(down: direction.down(entry), up: direction.up(entry), rows: rows))
+        .init(
+          down: direction.down(entry), up: direction.up(entry), scale: scale[index], rows: rows))
     }
   }
 

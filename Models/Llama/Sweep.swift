@@ -91,8 +91,13 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   let positions: UnsafeMutablePointer<Int32>
 
   /// A sweep of up to `capacity` rows on `engine`.
+  ///
+  /// Inputs of blocks, and their tangents, are kept in `residuals` and `tangents` where these are
+  /// given: L + 1 of at least (capacity, D). Two sweeps may have them in common where one is over
+  /// before the other writes them.
   public init(
-    engine: LlamaEngine<S>, capacity: Int, hasTangents: Bool, policy: KeepPolicy, arena: Arena
+    engine: LlamaEngine<S>, capacity: Int, hasTangents: Bool, policy: KeepPolicy,
+    residuals: [Matrix<S>]? = nil, tangents: [Matrix<S>]? = nil, arena: Arena
   ) {
     let architecture = engine.weights.architecture
     let layers = architecture.numHiddenLayers
@@ -113,8 +118,8 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
           arena: arena, for: .kept)
       }
     }
-    residuals = stash(layers + 1)
-    residualTangents = stash(hasTangents ? layers + 1 : 0)
+    self.residuals = residuals ?? stash(layers + 1)
+    residualTangents = hasTangents ? tangents ?? stash(layers + 1) : []
     keptActivations = block(policy.activations)
     keptTangents = block(hasTangents ? policy.tangents : 0)
     keptDeltas = block(hasTangents ? policy.deltas : 0)

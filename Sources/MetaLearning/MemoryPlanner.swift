@@ -106,12 +106,19 @@ public struct MemoryPlanner {
         textRows: textRows, answerTokens: answerTokens)
   }
 
-  /// What a choice takes.
-  public func plan(together: Int, keep: KeepPolicy, logitRows: Int) -> MemoryPlan {
+  /// What a choice takes, for steps of `batchSize` groups: where each is one sweep, φ′ and the
+  /// gradient share their place.
+  public func plan(
+    together: Int, keep: KeepPolicy, logitRows: Int, batchSize: Int = .max
+  ) -> MemoryPlan {
     let arena = Arena(plansOnly: true)
+    var limits = limits(together: together, logitRows: logitRows)
+    limits.sharesGradient =
+      trains && configuration.inner == .lora
+      && limits.hold(
+        batchSize, of: groups, prompts: prompts || configuration.target == .teacher)
     var plan = MemoryPlan(
-      together: together, keep: keep, logitRows: logitRows,
-      limits: limits(together: together, logitRows: logitRows), floor: floor)
+      together: together, keep: keep, logitRows: logitRows, limits: limits, floor: floor)
     let parameters = OuterParameters(
       configuration.outer, layout: layout, base: weights, arena: arena)
     let meta = MetaGradient(
@@ -119,8 +126,7 @@ public struct MemoryPlanner {
       configuration: configuration, limits: plan.limits, policy: keep, workers: workers,
       arena: arena)
     if trains {
-      _ = OuterOptimizer(
-        parameters, rates: meta.rates.names.count, workers: workers, arena: arena)
+      _ = OuterOptimizer(parameters, meta: meta, workers: workers, arena: arena)
     }
     plan.ledger = arena.ledger
     return plan
@@ -129,7 +135,7 @@ public struct MemoryPlanner {
   /// The fastest plan of at most `budget` bytes for steps of `batchSize` groups or sequences, or the
   /// leanest plan there is where nothing fits.
   public func best(budget: Int, batchSize: Int) -> (plan: MemoryPlan, fits: Bool) {
-    let leanest = plan(together: 1, keep: .lean, logitRows: 16)
+    let leanest = plan(together: 1, keep: .lean, logitRows: 16, batchSize: batchSize)
     if leanest.total > budget { return (leanest, false) }
     let most = max(1, min(batchSize, max(groups.count, sequences.count)))
     var candidates = [1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64].filter { $0 < most } + [most]
@@ -138,9 +144,9 @@ public struct MemoryPlanner {
     var best = (plan: leanest, cost: cost(of: leanest, batchSize: batchSize))
     for together in candidates {
       for logitRows in [16, 32, 64, 128, 256] {
-        guard let plan = filled(together: together, logitRows: logitRows, budget: budget) else {
-          break
-        }
+        let plan = filled(
+          together: together, logitRows: logitRows, budget: budget, batchSize: batchSize)
+        guard let plan else { break }
         let cost = cost(of: plan, batchSize: batchSize)
         if cost < best.cost { best = (plan, cost) }
       }
@@ -174,15 +180,18 @@ public struct MemoryPlanner {
   }
 
   /// The plan that keeps as much as fits; nil where nothing does.
-  private func filled(together: Int, logitRows: Int, budget: Int) -> MemoryPlan? {
+  private func filled(
+    together: Int, logitRows: Int, budget: Int, batchSize: Int
+  ) -> MemoryPlan? {
+    func plan(_ keep: KeepPolicy) -> MemoryPlan {
+      self.plan(together: together, keep: keep, logitRows: logitRows, batchSize: batchSize)
+    }
     let layers = weights.architecture.numHiddenLayers
-    let start = plan(together: together, keep: .lean, logitRows: logitRows)
+    let start = plan(.lean)
     if start.total > budget { return nil }
     var keep = KeepPolicy.lean
     var used = start.total
-    func bytes(_ keep: KeepPolicy) -> Int {
-      plan(together: together, keep: keep, logitRows: logitRows).total - start.total
-    }
+    func bytes(_ keep: KeepPolicy) -> Int { plan(keep).total - start.total }
     func take(_ each: Int, most: Int) -> Int {
       let count = each > 0 ? min(most, (budget - used) / each) : most
       used += count * each
@@ -194,6 +203,6 @@ public struct MemoryPlanner {
       keep.tangents = take(bytes(KeepPolicy(activations: 0, tangents: 1)), most: layers)
       keep.deltas = take(bytes(KeepPolicy(activations: 0, deltas: 1)), most: layers)
     }
-    return plan(together: together, keep: keep, logitRows: logitRows)
+    return plan(keep)
   }
 }

@@ -22,8 +22,8 @@ extension MetaGradient {
 
   // MARK: LoRA inner
 
-  /// v is adapter-shaped, and takes the place of φ′ block by block; the Hessian product moves the
-  /// adapter.
+  /// v is adapter-shaped, and takes the place of φ′ block by block; v − H D v takes that of v in the
+  /// same way, one inner step after the other.
   func followAdapter(
     _ innerPlan: GroupedBatch, _ outerPlan: GroupedBatch, into gradient: OuterGradient<S>
   ) throws(WeightError) {
@@ -40,60 +40,28 @@ extension MetaGradient {
       followRates(step: step, groups: outerPlan.groups.count, into: gradient.rates)
       guard configuration.order == .second else { continue }
       if step < lastStep { try replay(innerPlan, step: step) }
-      try followStep(innerPlan, step: step, into: target)
+      try followStep(innerPlan)
     }
-    guard configuration.order == .first else { return }
     for index in outerPlan.groups.indices {
-      add(adapted[lastStep][index], into: target)
+      let v = adapted[lastStep][index].flat
+      if v.pointer == target.flat.pointer { continue }
+      engine.workers.split(v.count, grain: 1024) { part, _ in
+        Elementwise.add(v.columns(part), into: target.flat.columns(part))
+      }
     }
   }
 
-  /// v ← v − H D v at the parameters before `step`; for the first step the result goes to
-  /// `gradient`.
-  private func followStep(
-    _ plan: GroupedBatch, step: Int, into gradient: AdapterTensors<S>
-  ) throws(WeightError) {
+  /// v ← v − H D v at the parameters before an inner step.
+  private func followStep(_ plan: GroupedBatch) throws(WeightError) {
     var direction = ParameterChange<S>(layers: layers)
     var sinks: [AdapterSink<S>] = []
     for (index, group) in plan.groups.enumerated() {
       let v = adapted[lastStep][index]
-      let target = step == 0 ? gradient : spare[index]
-      if step > 0 { clear(target) }
-      add(v, into: target)
-      scaleByRates(v)
-      direction.add(moving: v, rows: group.rows)
-      sinks.append(AdapterSink(rows: group.rows, gradient: target, scale: .all(-1)))
+      direction.add(moving: v, scale: adapterRates(1), rows: group.rows)
+      sinks.append(AdapterSink(rows: group.rows, gradient: v, scale: .all(-1)))
     }
     try timed(.tangent) { () throws(WeightError) in
       try inner.tangent(along: direction, into: GradientCollector(adapters: sinks))
-    }
-    if step > 0 { swap(&adapted[lastStep], &spare) }
-  }
-
-  private func clear(_ tensors: AdapterTensors<S>) {
-    engine.workers.split(tensors.flat.count, grain: 1024) { part, _ in
-      tensors.flat.columns(part).fill(0)
-    }
-  }
-
-  private func add(_ tensors: AdapterTensors<S>, into sum: AdapterTensors<S>) {
-    engine.workers.split(sum.flat.count, grain: 1024) { part, _ in
-      Elementwise.add(tensors.flat.columns(part), into: sum.flat.columns(part))
-    }
-  }
-
-  /// v ← D v.
-  private func scaleByRates(_ v: AdapterTensors<S>) {
-    switch adapterRates(1) {
-    case .all(let rate):
-      engine.workers.split(v.flat.count, grain: 1024) { part, _ in
-        Elementwise.scale(v.flat.columns(part), by: rate)
-      }
-    case .each(let rates):
-      for (entry, rate) in zip(v.layout.entries, rates) {
-        Elementwise.scale(v.down(entry), by: rate.down)
-        Elementwise.scale(v.up(entry), by: rate.up)
-      }
     }
   }
 

@@ -24,11 +24,14 @@ public struct MetaLimits: Sendable {
   public var dropout: Bool
   /// Rows of all inner passes whose gradients a full inner step sums; 0 for those of one pass.
   public var factorRows: Int
+  /// Whether φ′ of a sweep's first group is held where the gradient goes (LoRA inner). That takes
+  /// an adapter less, where a whole step is one sweep: what the gradient held before is lost.
+  public var sharesGradient: Bool
 
   /// All sizes.
   public init(
     groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
-    cachedTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0
+    cachedTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0, sharesGradient: Bool = false
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -39,6 +42,7 @@ public struct MetaLimits: Sendable {
     self.cachedTokens = cachedTokens
     self.dropout = dropout
     self.factorRows = factorRows
+    self.sharesGradient = sharesGradient
   }
 }
 
@@ -78,9 +82,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   let outer: Sweep<S>
   /// By inner step, by group: φ after that many inner steps (LoRA inner). On the way back v takes the
   /// place of the last.
-  var adapted: [[AdapterTensors<S>]]
-  /// By group: where v of the inner step before goes, where there are several (LoRA inner).
-  var spare: [AdapterTensors<S>]
+  let adapted: [[AdapterTensors<S>]]
   /// By group: ⟨v, φ′⟩ of A, and of B, of every entry, where inner rates are learned (LoRA inner).
   let products: [Matrix<S>]
   private let arena: Arena
@@ -121,19 +123,28 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         // Where nothing is kept, memory counts; decoding answers comes back to all weights too often.
         letsGo: policy.activations == 0 && limits.cachedTokens == 0),
       arena: arena)
+    // The outer pass is over when tangents of the inner one begin.
+    let rows = max(limits.outerRows, second ? limits.innerRows : 0)
+    let residuals: [Matrix<S>] = (0...weights.architecture.numHiddenLayers).map { _ in
+      arena.matrix(rows, weights.architecture.hiddenSize, for: .kept)
+    }
     inner = Sweep(
       engine: engine, capacity: limits.innerRows, hasTangents: second,
-      policy: limits.innerRows > 0 ? policy : .lean, arena: arena)
+      policy: limits.innerRows > 0 ? policy : .lean, tangents: residuals, arena: arena)
     outer = Sweep(
       engine: engine, capacity: limits.outerRows, hasTangents: false,
-      policy: KeepPolicy(activations: policy.activations), arena: arena)
-    func tensors(_ count: Int) -> [AdapterTensors<S>] {
-      (0..<count).map { _ in
-        AdapterTensors(layout: adapter.layout, arena: arena, for: .innerStep)
+      policy: KeepPolicy(activations: policy.activations), residuals: residuals, arena: arena)
+    let lastStep = configuration.innerSteps - 1
+    adapted =
+      full
+      ? []
+      : (0...lastStep).map { step in
+        (0..<limits.groups).map { group in
+          let isShared = limits.sharesGradient && step == lastStep && group == 0
+          return AdapterTensors(
+            layout: adapter.layout, arena: arena, for: isShared ? .gradient : .innerStep)
+        }
       }
-    }
-    adapted = full ? [] : (0..<configuration.innerSteps).map { _ in tensors(limits.groups) }
-    spare = !full && configuration.innerSteps > 1 && second ? tensors(limits.groups) : []
     let entries = adapter.layout.entries.count
     products =
       !full && configuration.learnsInnerRates
@@ -161,7 +172,13 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
 
   var layers: Int { engine.weights.architecture.numHiddenLayers }
 
-  /// gradient += weight · Σ over groups of ∂(outer loss)/∂(what is trained).
+  /// Where the gradient is to be summed, where the limits share it.
+  public var sharedGradient: AdapterTensors<S>? {
+    limits.sharesGradient ? adapted.last?.first : nil
+  }
+
+  /// gradient += weight · Σ over groups of ∂(outer loss)/∂(what is trained); where it is
+  /// ``sharedGradient``, what was in it is lost.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func accumulate(

@@ -19,6 +19,14 @@ extension MetaLimits {
       sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)))
   }
 
+  /// Whether any `count` of `groups`, one of them several times even, are one sweep.
+  func hold(_ count: Int, of groups: [TaskGroup], prompts: Bool) -> Bool {
+    func most(_ rows: (TaskGroup) -> Int) -> Int { count * (groups.map(rows).max() ?? 0) }
+    return count <= self.groups && most(\.innerRows) <= innerRows
+      && max(most(\.outerRows), prompts ? most(\.promptedRows) : 0) <= outerRows
+      && most(\.responseTokens) <= scoredRows
+  }
+
   /// Cuts `groups`, in their order, into sweeps that fit, with their Prompt forms where `prompts`.
   public func pack(_ groups: [TaskGroup], prompts: Bool) -> [[TaskGroup]] {
     var result: [[TaskGroup]] = []

@@ -45,11 +45,13 @@ public struct OuterParameters: Sendable {
     if let dense { try dense.load(base) } else { adapter.initialize(seed: seed) }
   }
 
-  /// Zeros in the shape of the trained values.
-  func gradient(rates: Int, arena: Arena) -> OuterGradient<Float> {
-    OuterGradient(
+  /// Zeros in the shape of the trained values, and of `meta`'s inner rates where they are learned.
+  func gradient(of meta: MetaGradient<Float>, arena: Arena) -> OuterGradient<Float> {
+    let rates = meta.rates.names.count
+    return OuterGradient(
       adapter: dense == nil
-        ? AdapterTensors(layout: adapter.layout, arena: arena, for: .gradient) : nil,
+        ? meta.sharedGradient
+          ?? AdapterTensors(layout: adapter.layout, arena: arena, for: .gradient) : nil,
       dense: dense.map { DenseTensors(layout: $0.layout, arena: arena, for: .gradient) },
       rates: rates > 0 ? arena.matrix(1, rates, for: .gradient) : nil)
   }
@@ -64,15 +66,15 @@ public struct OuterOptimizer: Sendable {
   /// Adam on the logarithms of the inner rates, where they are learned.
   public let rateAdam: AdamW<Float>?
 
-  /// Buffers for `parameters`, and for `rates` inner rates.
+  /// Buffers for `parameters`, and for `meta`'s inner rates.
   public init(
-    _ parameters: OuterParameters, rates: Int, configuration: AdamW<Float>.Configuration = .init(),
-    workers: Workers, arena: Arena
+    _ parameters: OuterParameters, meta: MetaGradient<Float>,
+    configuration: AdamW<Float>.Configuration = .init(), workers: Workers, arena: Arena
   ) {
-    gradient = parameters.gradient(rates: rates, arena: arena)
+    gradient = parameters.gradient(of: meta, arena: arena)
     adam = AdamW(
       count: parameters.flat.count, configuration: configuration, workers: workers, arena: arena)
-    rateAdam = rates > 0 ? AdamW(count: rates, workers: workers, arena: arena) : nil
+    rateAdam = gradient.rates.map { AdamW(count: $0.count, workers: workers, arena: arena) }
   }
 
   /// The gradient of the trained values, shape (1, count).

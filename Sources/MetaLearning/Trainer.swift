@@ -78,8 +78,7 @@ public final class Trainer {
       configuration: configuration.meta, limits: plan.limits, policy: plan.keep,
       workers: workers, arena: arena)
     optimizer = OuterOptimizer(
-      parameters, rates: meta.rates.names.count, configuration: configuration.adam,
-      workers: workers, arena: arena)
+      parameters, meta: meta, configuration: configuration.adam, workers: workers, arena: arena)
     order = DataOrder(count: max(groups.count, 1), seed: configuration.seed)
     textOrder = DataOrder(count: max(texts.count, 1), seed: configuration.seed ^ 0x746578)
     try parameters.initialize(from: weights, seed: configuration.seed)
@@ -160,8 +159,10 @@ public final class Trainer {
   /// The step of the outer loop: gradient += that of the outer loss and of the losses beside it.
   private func metaTrain() throws(WeightError) -> StepLosses {
     let batch = tasksOfStep()
+    let parts = parts(of: batch)
+    precondition(parts.count == 1 || meta.sharedGradient == nil, "a sweep would lose the last one's")
     var results: [MetaGradient<Float>.GroupResult] = []
-    for part in parts(of: batch) {
+    for part in parts {
       results += try meta.accumulate(
         part, weight: 1 / Double(batch.count), into: optimizer.gradient)
     }

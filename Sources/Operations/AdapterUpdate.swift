@@ -20,17 +20,22 @@ public struct AdapterUpdate<S: Kernel>: Sendable {
 
   /// A direction of A and B, for some of the rows.
   public struct Move: Sendable {
-    /// Ȧ, shape (r, in).
+    /// Ȧ but for its factor, shape (r, in).
     public let down: Matrix<S>
-    /// Ḃ, shape (out, r).
+    /// Ḃ but for its factor, shape (out, r).
     public let up: Matrix<S>
+    /// The factors in front of Ȧ and Ḃ.
+    public let scale: (down: S, up: S)
     /// The rows that move along it.
     public let rows: Range<Int>
 
     /// All values.
-    public init(down: Matrix<S>, up: Matrix<S>, rows: Range<Int>) {
+    public init(
+      down: Matrix<S>, up: Matrix<S>, scale: (down: S, up: S) = (1, 1), rows: Range<Int>
+    ) {
       self.down = down
       self.up = up
+      self.scale = scale
       self.rows = rows
     }
   }
@@ -78,7 +83,9 @@ public struct AdapterUpdate<S: Kernel>: Sendable {
     guard let part = part(chunk) else { return }
     multiply(xTangent.rows(part), down, .second, into: uTangent.rows(part))
     each(moves, in: part) { move, rows in
-      multiply(x.rows(rows), move.down, .second, into: uTangent.rows(rows), keep: 1)
+      multiply(
+        x.rows(rows), move.down, .second, into: uTangent.rows(rows), scale: move.scale.down,
+        keep: 1)
     }
   }
 
@@ -96,7 +103,9 @@ public struct AdapterUpdate<S: Kernel>: Sendable {
     guard let part = part(chunk) else { return }
     expand(uTangent, into: yTangent, chunk: part)
     each(moves, in: part) { move, rows in
-      multiply(u.rows(rows), move.up, .second, into: yTangent.rows(rows), scale: scale, keep: 1)
+      multiply(
+        u.rows(rows), move.up, .second, into: yTangent.rows(rows), scale: scale * move.scale.up,
+        keep: 1)
     }
   }
 
@@ -116,7 +125,8 @@ public struct AdapterUpdate<S: Kernel>: Sendable {
     guard let part = part(chunk) else { return }
     multiply(deltaTangent.rows(part), up, into: pTangent.rows(part))
     each(moves, in: part) { move, rows in
-      multiply(delta.rows(rows), move.up, into: pTangent.rows(rows), keep: 1)
+      multiply(
+        delta.rows(rows), move.up, into: pTangent.rows(rows), scale: move.scale.up, keep: 1)
     }
   }
 
@@ -141,7 +151,9 @@ public struct AdapterUpdate<S: Kernel>: Sendable {
     guard let part = part(chunk) else { return }
     multiply(pTangent.rows(part), down, into: dxTangent.rows(part), scale: scale, keep: 1)
     each(moves, in: part) { move, rows in
-      multiply(p.rows(rows), move.down, into: dxTangent.rows(rows), scale: scale, keep: 1)
+      multiply(
+        p.rows(rows), move.down, into: dxTangent.rows(rows), scale: scale * move.scale.down,
+        keep: 1)
     }
   }
 

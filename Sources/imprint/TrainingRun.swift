@@ -66,13 +66,10 @@ struct TrainingRun {
 
   /// The plan of the run that is resumed, or the best one.
   private func plan(as old: RunDescription.Plan?) -> (plan: MemoryPlan, fits: Bool) {
-    guard let old else {
-      let sweep =
-        training.finetuning.map { training.batchSize * max(1, $0.formsPerTask) }
-        ?? training.batchSize
-      return planner.best(budget: options.memory.bytes, batchSize: sweep)
-    }
-    let plan = planner.plan(together: old.together, keep: old.keep, logitRows: old.logitRows)
+    let size = training.batchSize * max(1, training.finetuning?.formsPerTask ?? 1)
+    guard let old else { return planner.best(budget: options.memory.bytes, batchSize: size) }
+    let plan = planner.plan(
+      together: old.together, keep: old.keep, logitRows: old.logitRows, batchSize: size)
     // What the process takes besides is measured, and not the same twice.
     return (plan, plan.total <= options.memory.bytes + options.memory.bytes / 4)
   }

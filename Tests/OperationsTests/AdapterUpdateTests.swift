@@ -35,7 +35,9 @@ import Testing
     let (a, aTangent) = (numbers.matrix(rank, input), numbers.matrix(rank, input))
     let (b, bTangent) = (numbers.matrix(output, rank), numbers.matrix(output, rank))
     let update = AdapterUpdate(down: a, up: b, scale: 0.7, rows: 2..<8)
-    let moves = [AdapterUpdate<Double>.Move(down: aTangent, up: bTangent, rows: 0..<4)]
+    let moves = [
+      AdapterUpdate<Double>.Move(down: aTangent, up: bTangent, scale: (0.4, -1.5), rows: 0..<4)
+    ]
     let (u, y) = (numbers.zeros(rows, rank), numbers.zeros(rows, output))
     let (p, dx) = (numbers.zeros(rows, rank), numbers.zeros(rows, input))
     let (primalU, primalP) = (numbers.zeros(rows, rank), numbers.zeros(rows, rank))
@@ -56,7 +58,8 @@ import Testing
       return result
     }
     let still = [numbers.zeros(rank, input), numbers.zeros(output, rank)]
-    for (part, tangents) in [(2..<4, [aTangent, bTangent]), (4..<8, still)] {
+    let moving = [moved(still[0], aTangent, 0.4), moved(still[1], bTangent, -1.5)]
+    for (part, tangents) in [(2..<4, moving), (4..<8, still)] {
       let ends = [1e-5, -1e-5].map { step in
         pass(
           moved(x, xTangent, step), moved(delta, deltaTangent, step), moved(a, tangents[0], step),
