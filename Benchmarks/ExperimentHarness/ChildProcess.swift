@@ -17,10 +17,14 @@ enum Interruption {
     return number == 0 ? nil : number
   }
 
-  /// From now on SIGINT and SIGTERM end the child, and the harness after it.
+  /// From now on SIGHUP, SIGINT and SIGTERM end the child, and the harness after it; those that were
+  /// ignored when the process started (nohup) stay so.
   static func watch() {
     follow(0)
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGHUP, SIGINT, SIGTERM] {
+      var old = sigaction()
+      sigaction(number, nil, &old)
+      if unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == 1 { continue }
       signal(number) { number in
         Interruption.signalNumber.store(number, ordering: .relaxed)
         let child = Interruption.child.load(ordering: .relaxed)

@@ -82,8 +82,9 @@ static void interrupted(int signal) {
 void cf_watch_interruptions(void) {
   struct sigaction action = {.sa_handler = interrupted, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  for (int i = 0; i < 2; i++) {
-    int signal = i == 0 ? SIGINT : SIGTERM;
+  const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+    int signal = signals[i];
     struct sigaction old;
     // Who starts us with a signal ignored (nohup, a shell's background job) wants it ignored.
     if (sigaction(signal, NULL, &old) == 0 && old.sa_handler == SIG_IGN) continue;

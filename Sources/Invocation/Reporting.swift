@@ -23,8 +23,8 @@ public struct Interrupted: Error, CustomStringConvertible {
 
 /// Runs `body`; its errors become one line on standard error and exit code 1.
 ///
-/// With `interruptible`, which is for what leaves something to finish or to remove, SIGINT and
-/// SIGTERM become an error too, and exit code 130 or 143.
+/// With `interruptible`, which is for what leaves something to finish or to remove, SIGHUP, SIGINT
+/// and SIGTERM become an error too, and exit code 129, 130 or 143.
 public func reportingErrors(interruptible: Bool = false, _ body: () throws -> Void) throws {
   Faults.watch(program: Program.name)
   if interruptible { Interruption.watch() }

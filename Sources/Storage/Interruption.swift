@@ -4,7 +4,7 @@ private import CFaults
   private import Glibc
 #endif
 
-/// SIGINT and SIGTERM, noticed between two pieces of work.
+/// SIGHUP, SIGINT and SIGTERM, noticed between two pieces of work.
 ///
 /// A program that calls ``watch()`` is told once, by an error from whatever piece of work notices
 /// first: a block of a sweep, a write to an ``AtomicFile``. A second signal ends the process at
@@ -13,7 +13,7 @@ public enum Interruption {
   /// What errors say that an interruption causes.
   public static let problem = "interrupted"
 
-  /// Takes both signals from now on.
+  /// Takes the signals from now on.
   public static func watch() { cf_watch_interruptions() }
 
   /// Whether one has come and was not acknowledged. Costs one load.
@@ -26,7 +26,13 @@ public enum Interruption {
   }
 
   /// The signal's name.
-  public static var name: String { signal == 15 ? "SIGTERM" : "SIGINT" }
+  public static var name: String {
+    switch signal {
+    case SIGHUP: "SIGHUP"
+    case SIGTERM: "SIGTERM"
+    default: "SIGINT"
+    }
+  }
 
   /// 128 and the signal's number, as shells have it.
   public static var exitCode: Int32 { 128 + (signal ?? 0) }

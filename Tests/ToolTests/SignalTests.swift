@@ -23,9 +23,11 @@ import Testing
     return tool
   }
 
-  /// One line, a checkpoint of the last step that was completed, 130 or 143; then a run that goes on
-  /// is the uninterrupted one.
-  @Test(arguments: [(SIGINT, "SIGINT", Int32(130)), (SIGTERM, "SIGTERM", 143)])
+  /// One line, a checkpoint of the last step that was completed, 129, 130 or 143; then a run that
+  /// goes on is the uninterrupted one.
+  @Test(arguments: [
+    (SIGINT, "SIGINT", Int32(130)), (SIGTERM, "SIGTERM", 143), (SIGHUP, "SIGHUP", 129),
+  ])
   func anInterruptionLeavesACheckpoint(_ signal: Int32, _ name: String, _ status: Int32) throws {
     let tool = try start()
     tool.send(signal)

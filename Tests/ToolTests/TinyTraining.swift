@@ -74,7 +74,7 @@ final class RunningTool {
     let tool = name.hasPrefix("/") ? name : Tool.find(name).path(percentEncoded: false)
     process.executableURL = URL(filePath: "/bin/bash")
     process.arguments =
-      ["-c", "\(shell) exec env --default-signal=INT,TERM \"$@\"", "bash", tool] + arguments
+      ["-c", "\(shell) exec env --default-signal=HUP,INT,TERM \"$@\"", "bash", tool] + arguments
     process.standardError = errors
     process.standardOutput = FileHandle.nullDevice
     try process.run()

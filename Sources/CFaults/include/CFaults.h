@@ -3,7 +3,7 @@
 #pragma once
 #include <stddef.h>
 
-// Takes SIGINT and SIGTERM from now on. The first is noted; a second one removes the registered
+// Takes SIGHUP, SIGINT and SIGTERM from now on. The first is noted; a second one removes the registered
 // temporary files and ends the process at once with 128 + its number.
 void cf_watch_interruptions(void);
 
