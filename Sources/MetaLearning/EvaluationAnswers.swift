@@ -46,7 +46,7 @@ public struct AnswerReader: Sendable {
 extension TaskGroup.Triplet {
   /// The query, behind the context where `prompted`, and the response that is looked for.
   func question(prompted: Bool) -> Question {
-    Question(prompt: prompted ? context + separator + query : query, response: response)
+    Question(prompt: prompted ? context + separator + query : start + query, response: response)
   }
 }
 

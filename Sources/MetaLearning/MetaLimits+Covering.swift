@@ -43,6 +43,6 @@ extension TaskGroup.Triplet {
   public init(_ task: TokenizedTask) {
     self.init(
       context: task.context, query: task.query, response: task.response,
-      separator: task.separator, answers: task.answers)
+      separator: task.separator, start: task.start, answers: task.answers)
   }
 }

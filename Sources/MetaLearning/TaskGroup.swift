@@ -12,23 +12,26 @@ public struct TaskGroup: Sendable {
     public var response: [Int32]
     /// What joins context and query in Prompt form.
     public var separator: [Int32]
+    /// What stands in front of the query where there is no context: bos, or nothing.
+    public var start: [Int32]
     /// Every answer that counts as right, in words; none where the task has no text.
     public var answers: [String]
 
     /// All parts.
     public init(
       context: [Int32], query: [Int32], response: [Int32], separator: [Int32],
-      answers: [String] = []
+      start: [Int32] = [], answers: [String] = []
     ) {
       self.context = context
       self.query = query
       self.response = response
       self.separator = separator
+      self.start = start
       self.answers = answers
     }
 
-    /// q ⊕ a.
-    public var unprompted: [Int32] { query + response }
+    /// q ⊕ a, behind what starts a text.
+    public var unprompted: [Int32] { start + query + response }
     /// c ⊕ separator ⊕ q ⊕ a.
     public var prompted: [Int32] { context + separator + query + response }
   }

@@ -2,7 +2,8 @@
 ///
 /// The contexts are as few as greedy filling gives, and as even as that number allows. A sentence
 /// that is longer than a context is cut between tokens. Space at the ends of a context is left out;
-/// everything else of the document is in one of them.
+/// everything else of the document is in one of them. Each starts with the bos id where the tokenizer
+/// asks for it.
 public struct ContextCutter {
   private let tokenizer: Tokenizer
   private let length: Int
@@ -11,7 +12,7 @@ public struct ContextCutter {
   public init(tokenizer: Tokenizer, length: Int) {
     precondition(length >= 8)
     self.tokenizer = tokenizer
-    self.length = length
+    self.length = length - tokenizer.startIds.count
   }
 
   /// The contexts of `text` in token ids, of two tokens at least each; none where `text` has fewer.
@@ -37,7 +38,7 @@ public struct ContextCutter {
           Array(ids[ids.count * piece / pieces..<ids.count * (piece + 1) / pieces]))
       }
     }
-    return Self.withoutSingles(result)
+    return Self.withoutSingles(result).map { tokenizer.startIds + $0 }
   }
 
   /// Ranges of sentences, each filled until the next sentence would exceed `limit`.

@@ -72,6 +72,9 @@ public struct TokenizedTask: Equatable, Sendable {
   public var response: [Int32]
   /// What joins context and query in Prompt form.
   public var separator: [Int32]
+  /// What stands in front of the query where there is no context: the bos id where the tokenizer asks
+  /// for it and the query is text. The context of a text has its own.
+  public var start: [Int32]
   /// Every answer that counts as right, in words: the row's own, or its response where that is text.
   public var answers: [String]
 }
@@ -80,8 +83,8 @@ public struct TokenizedTask: Equatable, Sendable {
 public enum TaskFile {
   /// Reads all tasks of the JSON Lines file at `path`.
   ///
-  /// Text is encoded by `tokenizer`, each part on its own; ids are checked against
-  /// `vocabularySize`. Throws ``JSONLines/Failure`` naming file, line and field: a part that is
+  /// Text is encoded by `tokenizer`, each part on its own, a context behind the bos id where the
+  /// tokenizer asks for it; ids are taken as they are, and checked against `vocabularySize`. Throws ``JSONLines/Failure`` naming file, line and field: a part that is
   /// missing, a context of fewer than two tokens, an empty query or response, an id outside the
   /// vocabulary, or a file without tasks.
   public static func read(
@@ -96,7 +99,7 @@ public enum TaskFile {
         JSONLines.Failure(path: path, line: lines.line, problem)
       }
       func ids(
-        _ name: String, _ text: String?, _ given: [Int32]?, least: Int
+        _ name: String, _ text: String?, _ given: [Int32]?, least: Int, starts: Bool = false
       ) throws(JSONLines.Failure) -> [Int32] {
         let ids: [Int32]
         if let given {
@@ -107,7 +110,7 @@ public enum TaskFile {
             throw refuse(
               "field '\(name)' is text, but the model has no tokenizer: give '\(name)_ids'")
           }
-          ids = tokenizer.encode(text)
+          ids = tokenizer.encode(text, addSpecialTokens: starts)
         }
         guard ids.count >= least else {
           throw refuse("field '\(name)': expected at least \(least) tokens, found \(ids.count)")
@@ -125,10 +128,11 @@ public enum TaskFile {
       }
       tasks.append(
         TokenizedTask(
-          context: try ids("context", row.context, row.contextIds, least: 2),
+          context: try ids("context", row.context, row.contextIds, least: 2, starts: true),
           query: try ids("query", row.query, row.queryIds, least: 1),
           response: try ids("response", row.response, row.responseIds, least: 1),
-          separator: joint, answers: row.answers ?? row.response.map { [$0] } ?? []))
+          separator: joint, start: row.queryIds == nil ? tokenizer?.startIds ?? [] : [],
+          answers: row.answers ?? row.response.map { [$0] } ?? []))
     }
     guard !tasks.isEmpty else { throw JSONLines.Failure(path: path, line: 0, "holds no task") }
     return tasks

@@ -1,6 +1,7 @@
 /// Plain text for language-model losses: a text file cut at empty lines, or JSON Lines `{"text": …}`.
 public enum PlainText {
-  /// The paragraphs of the file at `path`, in token ids, each cut to pieces of at most `length` ids.
+  /// The paragraphs of the file at `path`, in token ids, each cut to pieces of at most `length` ids; a
+  /// paragraph starts with the bos id where the tokenizer asks for it.
   ///
   /// Pieces of fewer than `shortest` ids are left out. Throws ``JSONLines/Failure`` where the file
   /// cannot be read or holds no piece.
@@ -10,7 +11,7 @@ public enum PlainText {
     var pieces: [[Int32]] = []
     var paragraphs = try ParagraphReader(path: path)
     while let paragraph = try paragraphs.next() {
-      let ids = tokenizer.encode(paragraph)
+      let ids = tokenizer.encode(paragraph, addSpecialTokens: true)
       for start in stride(from: 0, to: ids.count, by: length) {
         let piece = Array(ids[start..<min(start + length, ids.count)])
         if piece.count >= shortest { pieces.append(piece) }

@@ -2,10 +2,9 @@ private import Foundation
 
 extension Tokenizer {
   /// The ids of `text`. Added tokens in the text are recognised. With `addSpecialTokens` the ids
-  /// start with the bos id where the tokenizer says so.
+  /// start with ``startIds``.
   public func encode(_ text: String, addSpecialTokens: Bool = false) -> [Int32] {
-    var ids: [Int32] = []
-    if addSpecialTokens, tables.addsBos, tables.bosId >= 0 { ids.append(tables.bosId) }
+    var ids = addSpecialTokens ? startIds : []
     var text = text
     var words = WordEncoder()
     text.withUTF8 { utf8 in

@@ -70,4 +70,6 @@ public final class Tokenizer: Sendable {
   public var bosId: Int32? { tables.bosId < 0 ? nil : tables.bosId }
   /// The id that ends a text, if the model has one.
   public var eosId: Int32? { tables.eosId < 0 ? nil : tables.eosId }
+  /// What stands in front of every text: the bos id where the tokenizer says so, else nothing.
+  public var startIds: [Int32] { tables.addsBos && tables.bosId >= 0 ? [tables.bosId] : [] }
 }

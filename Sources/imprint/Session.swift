@@ -62,7 +62,9 @@ struct Session {
 func fingerprint(_ groups: [TaskGroup], _ texts: [[Int32]] = []) -> Digest {
   var digest = Digest()
   for triplet in groups.flatMap(\.triplets) {
-    for part in [triplet.context, triplet.query, triplet.response, triplet.separator] {
+    for part in [
+      triplet.context, triplet.start + triplet.query, triplet.response, triplet.separator,
+    ] {
       digest.update(part)
     }
   }

@@ -32,6 +32,32 @@ import Text
     #expect(task.response == [4] && task.separator == [0])
   }
 
+  /// A text starts with bos where the tokenizer asks for it, as `generate` has it: a context, a query
+  /// on its own, plain text, a piece of a document; ids do not.
+  @Test func textsStartAsTheTokenizerSays() throws {
+    let tokenizer = try TokenizerFixtureTests.tokenizer("fallback")
+    let bos = try #require(tokenizer.bosId)
+    #expect(tokenizer.startIds == [bos])
+    let rows =
+      #"{"context": "one two", "query": "three", "response": " four"}"# + "\n"
+      + #"{"context_ids": [1, 2], "query_ids": [3], "response": " four"}"#
+    let tasks = try TaskFile.read(
+      try folder.write(Array(rows.utf8), "texts.jsonl"), tokenizer: tokenizer,
+      vocabularySize: tokenizer.vocabularySize)
+    #expect(tasks[0].context == [bos] + tokenizer.encode("one two"))
+    #expect(tasks[0].start == [bos] && tasks[0].query == tokenizer.encode("three"))
+    #expect(
+      tasks[0].response == tokenizer.encode(" four") && tasks[1].response == tasks[0].response)
+    #expect(tasks[1].context == [1, 2] && tasks[1].start.isEmpty)
+    let text = try folder.write(Array("one two three\n\nfour five six".utf8), "text.txt")
+    let pieces = try PlainText.read(text, tokenizer: tokenizer, length: 64, shortest: 2)
+    #expect(pieces == ["one two three", "four five six"].map { [bos] + tokenizer.encode($0) })
+    let contexts = ContextCutter(tokenizer: tokenizer, length: 8)
+      .contexts(of: "One two. Three four. Five six. Seven eight. Nine ten.")
+    #expect(contexts.count > 1)
+    #expect(contexts.allSatisfy { $0.first == bos && (3...9).contains($0.count) })
+  }
+
   @Test func marksCarriageReturnsAndEmptyLinesAreHarmless() throws {
     let text = "\u{feff}\(Self.good)\r\n\r\n\n\(Self.good)\r\n\(Self.good)"
     #expect(try read(Array(text.utf8)).count == 3)
@@ -104,12 +130,12 @@ import Text
   }
 
   @Test func textIsEncodedPartByPart() throws {
-    let tokenizer = try TokenizerFixtureTests.tokenizer("llama3")
+    let tokenizer = try TokenizerFixtureTests.tokenizer("fallback")
     let rows = #"{"context": "A river begins", "query": "A", "response": " river"}"#
     let path = try folder.write(Array(rows.utf8), "tasks.jsonl")
     let task = try #require(
       try TaskFile.read(path, tokenizer: tokenizer, vocabularySize: 1 << 20).first)
-    #expect(task.context == tokenizer.encode("A river begins"))
+    #expect(task.context == tokenizer.encode("A river begins", addSpecialTokens: true))
     #expect(task.query == tokenizer.encode("A") && task.response == tokenizer.encode(" river"))
     #expect(task.separator == tokenizer.encode("\n"))
     let empty = rows.replacingOccurrences(of: " river\"}", with: "\"}")
