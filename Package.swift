@@ -71,28 +71,36 @@ let package = Package(
     // Level 1: memory, files, cores.
     library("Storage", ["COpenBLAS", "CKernels", "CFaults"]),
 
-    // Level 2: operations, weights, text.
-    library("Operations", ["Storage", "CKernels", "Weights"]),
+    // Level 2: weights, text.
     library("Weights", ["Storage", "CCodec", "CLZ4"]),
     library("Text", ["Storage"]),
 
-    // Level 3: optimisers, adapters, conversion.
+    // Level 3: operations.
+    library("Operations", ["Storage", "CKernels", "Weights"]),
+
+    // Level 4: optimisers, adapters.
     library("Optimizers", ["Storage", "Operations"]),
     library("LoRA", path: "Models/LoRA", ["Storage", "Operations", "Weights"]),
-    library("Conversion", ["Weights", "Text", "Storage", "CCodec", "LoRA", "Operations"]),
 
-    // Level 4: the model.
+    // Level 5: conversion, the model.
+    library("Conversion", ["Weights", "Text", "Storage", "CCodec", "LoRA", "Operations"]),
     library("Llama", path: "Models/Llama", ["Storage", "Operations", "Weights", "LoRA"]),
 
-    // Level 5: the method.
+    // Level 6: the method.
     library(
       "MetaLearning",
       ["Storage", "Operations", "Weights", "Text", "Optimizers", "LoRA", "Llama", "CCodec"]),
 
-    // Level 6: what people see of a run.
+    // Level 7: what people see of a run, measurements.
     library("Watching", ["MetaLearning", "Storage", "CCodec"]),
+    library(
+      "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
+      [
+        "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights",
+        "CCodec", "CLZ4",
+      ]),
 
-    // Level 7: command lines and files of flags.
+    // Level 8: command lines and files of flags.
     .target(
       name: "Invocation",
       dependencies: [
@@ -100,7 +108,12 @@ let package = Package(
       ],
       path: "Sources/Invocation", swiftSettings: swift),
 
-    // Level 8: flags to parameters.
+    // Level 9: experiments.
+    library(
+      "Experiments", path: "Benchmarks/ExperimentHarness",
+      ["MetaLearning", "Storage", "Invocation", .product(name: "Yams", package: "Yams")]),
+
+    // Level 10: flags to parameters.
     executable(
       "imprint", path: "Sources/imprint",
       [
@@ -113,15 +126,6 @@ let package = Package(
         "Conversion", "Weights", "Text", "Storage", "LoRA", "MetaLearning", "Watching",
         "Invocation",
       ]),
-    library(
-      "BenchmarkSuites", path: "Benchmarks/BenchmarkSuites",
-      [
-        "MetaLearning", "Llama", "LoRA", "Operations", "Optimizers", "Storage", "Text", "Weights",
-        "CCodec", "CLZ4",
-      ]),
-    library(
-      "Experiments", path: "Benchmarks/ExperimentHarness",
-      ["MetaLearning", "Storage", "Invocation", .product(name: "Yams", package: "Yams")]),
     executable(
       "imprint-bench", path: "Benchmarks/imprint-bench",
       [

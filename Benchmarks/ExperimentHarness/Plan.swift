@@ -22,32 +22,6 @@ public struct Plan: Sendable {
     var needs: [String]
   }
 
-  /// Which seeds, data sets and settings.
-  public struct Selection: Sendable {
-    /// The weight file, instead of the experiment's.
-    public var model: String?
-    /// Settings, instead of the experiment's.
-    public var settings: [String: String]
-    /// Data sets to evaluate on; nil for all.
-    public var data: [String]?
-    /// Variants to evaluate; nil for all.
-    public var variants: [String]?
-    /// Seeds, instead of the experiment's.
-    public var seeds: [UInt64]?
-
-    /// Everything unless said otherwise.
-    public init(
-      model: String? = nil, settings: [String: String] = [:], data: [String]? = nil,
-      variants: [String]? = nil, seeds: [UInt64]? = nil
-    ) {
-      self.model = model
-      self.settings = settings
-      self.data = data
-      self.variants = variants
-      self.seeds = seeds
-    }
-  }
-
   /// Plans `experiment`, whose file is in the folder `here`, for the folder `output`.
   ///
   /// Throws ``ExperimentError`` where a setting, a name or a variable is unknown.
@@ -55,15 +29,7 @@ public struct Plan: Sendable {
     _ experiment: Experiment, here: String, output: String, selection: Selection = Selection()
   ) throws {
     var experiment = experiment
-    for (name, value) in selection.settings {
-      guard experiment.settings[name] != nil else {
-        throw ExperimentError.unknown("--set: ", name, experiment.settings.keys.sorted())
-      }
-      experiment.settings[name] = value
-    }
-    if let seeds = selection.seeds { experiment.seeds = seeds }
-    try Self.keep(selection.variants, of: &experiment.variants, "--variants", \.name)
-    if let chosen = selection.data { try experiment.keep(data: chosen) }
+    try experiment.keep(selection)
     guard let model = selection.model ?? experiment.model else {
       throw ExperimentError("--model: the experiment names none")
     }
@@ -81,19 +47,7 @@ public struct Plan: Sendable {
       }
     }
     // The order of first need puts training before other data: data first is easier to follow.
-    let order: [Part.Kind] = [.data]
-    parts = parts.filter { order.contains($0.kind) } + parts.filter { !order.contains($0.kind) }
-  }
-
-  private static func keep<Item>(
-    _ names: [String]?, of items: inout [Item], _ flag: String, _ name: (Item) -> String
-  ) throws {
-    guard let names else { return }
-    let known = items.map(name)
-    for name in names where !known.contains(name) {
-      throw ExperimentError.unknown("\(flag): ", name, known)
-    }
-    items = items.filter { names.contains(name($0)) }
+    parts = parts.filter { $0.kind == .data } + parts.filter { $0.kind != .data }
   }
 
   // MARK: Parts
@@ -289,34 +243,5 @@ public struct Plan: Sendable {
       throw ExperimentError("data '\(name)' is unknown")
     }
     return set
-  }
-}
-
-extension Experiment {
-  /// Keeps the data sets `chosen`, what joins some of them, and the variants that need no others.
-  fileprivate mutating func keep(data chosen: [String]) throws {
-    let evaluated = data.filter { $0.test != nil }.map(\.name)
-    for name in chosen where !evaluated.contains(name) {
-      throw ExperimentError.unknown("--data: ", name, evaluated)
-    }
-    data = data.compactMap { set in
-      var set = set
-      let wasJoined = !set.joins.isEmpty
-      set.joins.removeAll { !chosen.contains($0) }
-      return wasJoined ? (set.joins.isEmpty ? nil : set) : chosen.contains(set.name) ? set : nil
-    }
-    let left = Set(data.map(\.name))
-    func needs(_ stage: String?) -> [String] {
-      guard let stage = stages.first(where: { $0.name == stage }) else { return [] }
-      return [stage.data, stage.fromData].compactMap(\.self) + needs(stage.from)
-    }
-    variants = variants.compactMap { variant in
-      guard
-        ([variant.stageData].compactMap(\.self) + needs(variant.stage)).allSatisfy(left.contains)
-      else { return nil }
-      var variant = variant
-      variant.on = variant.on.map { $0.filter(left.contains) }
-      return variant.on?.isEmpty == true ? nil : variant
-    }
   }
 }

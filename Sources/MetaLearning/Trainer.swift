@@ -160,7 +160,8 @@ public final class Trainer {
   private func metaTrain() throws(WeightError) -> StepLosses {
     let batch = tasksOfStep()
     let parts = parts(of: batch)
-    precondition(parts.count == 1 || meta.sharedGradient == nil, "a sweep would lose the last one's")
+    precondition(
+      parts.count == 1 || meta.sharedGradient == nil, "a sweep would lose the last one's")
     var results: [MetaGradient<Float>.GroupResult] = []
     for part in parts {
       results += try meta.accumulate(
