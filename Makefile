@@ -92,6 +92,7 @@ lint: ## Check the format of the sources
 	@swift format lint --strict -r Package.swift Sources Models Tools Benchmarks Tests Docs/examples
 
 bench: build model ## Measure codec, step and memory against rank (an hour; BENCH_FLAGS=--quick: minutes)
+	@Benchmarks/plots/setup $(CACHE)/venv-plots
 	@$(BIN)/imprint-bench codec --model $(MODEL)
 	@$(BIN)/imprint-bench step --model $(MODEL) --keep 0 --logit-rows 32
 	@$(BIN)/imprint-bench step --model $(MODEL)
@@ -135,4 +136,4 @@ docs: build ## Build DocC archives of the libraries in .build/docs, every warnin
 	@Tools/scripts/docs .build/docs
 
 clean: ## Remove what was built (the model stays in the cache)
-	@rm -rf .build
+	@rm -rf .build .build-address .build-undefined .build-thread

@@ -9,8 +9,8 @@ import Testing
 struct DocumentationRunTests {
   /// Flags behind those of the page, so that a command takes a second: the last one counts.
   static let overrides: [String: [String]] = [
-    "imprint train": ["--steps", "2", "--batch-size", "2"],
-    "imprint finetune": ["--steps", "2", "--batch-size", "2"],
+    "imprint train": ["--steps", "2", "--batch-size", "2", "--warmup-steps", "1"],
+    "imprint finetune": ["--steps", "2", "--batch-size", "2", "--warmup-steps", "1"],
     "imprint-tools synthesize": ["--architecture", "MODEL/config.json"],
     "imprint-bench codec": ["--weights", "65536"],
     "imprint-bench step": ["--context", "16", "--query", "12", "--steps", "1"],
