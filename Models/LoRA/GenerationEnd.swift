@@ -31,9 +31,9 @@ public struct GenerationEnd: Equatable, Sendable {
   ///
   /// Throws ``WeightError`` where the file is not what it should be.
   public init?(folder: String) throws(WeightError) {
-    guard let data = FileManager.default.contents(atPath: Self.path(folder)) else { return nil }
+    guard let data = MappedFile.contents(Self.path(folder)) else { return nil }
     do {
-      let content = try JSONDecoder().decode(Content.self, from: data)
+      let content = try JSONDecoder().decode(Content.self, from: Data(data))
       let ids = content.eos_token_id?.values ?? []
       guard ids.allSatisfy({ $0 >= 0 }) else {
         throw WeightError(path: Self.path(folder), "'eos_token_id': expected ids")

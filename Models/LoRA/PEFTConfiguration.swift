@@ -45,12 +45,12 @@ struct PEFTConfiguration: Codable {
 
   /// Reads the configuration at `path`. Throws ``WeightError`` naming the field.
   static func read(_ path: String) throws(WeightError) -> AdapterConfiguration {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard let data = MappedFile.contents(path) else {
       throw WeightError(path: path, "cannot be read")
     }
     let file: PEFTConfiguration
     do {
-      file = try JSONDecoder().decode(PEFTConfiguration.self, from: data)
+      file = try JSONDecoder().decode(PEFTConfiguration.self, from: Data(data))
     } catch DecodingError.keyNotFound(let key, _) {
       throw WeightError(path: path, "field '\(key.stringValue)' is missing")
     } catch DecodingError.typeMismatch(_, let context) {

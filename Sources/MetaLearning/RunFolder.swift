@@ -63,17 +63,10 @@ public struct RunFolder: Sendable {
 
   /// What the folder says of its run. Throws ``WeightError`` where it is missing or damaged.
   public func description() throws(WeightError) -> RunDescription {
-    guard let data = Self.contents(configPath) else {
+    guard let data = MappedFile.contents(configPath) else {
       throw WeightError(path: configPath, "cannot be read: no run was started here")
     }
-    return try RunDescription.read(json: data, path: configPath)
-  }
-
-  /// What a file holds, or nil where it cannot be read. (Foundation's own way leaks a page for each
-  /// empty file.)
-  private static func contents(_ path: String) -> Data? {
-    guard let file = try? MappedFile(path: path) else { return nil }
-    return Data(file.bytes)
+    return try RunDescription.read(json: Data(data), path: configPath)
   }
 
   // MARK: Metrics
@@ -113,7 +106,7 @@ public struct RunFolder: Sendable {
   }
 
   private func trim(_ path: String, after step: Int) throws(WeightError) {
-    guard let data = Self.contents(path) else { return }
+    guard let data = MappedFile.contents(path) else { return }
     struct Row: Decodable { var step: Int }
     let kept = data.split(separator: 0x0a).filter {
       ((try? JSONDecoder().decode(Row.self, from: Data($0)))?.step ?? .max) <= step
@@ -238,8 +231,8 @@ public struct RunFolder: Sendable {
 
   /// The learned inner rates by tensor. Throws ``WeightError`` where there are none.
   public func innerRates() throws(WeightError) -> [String: Double] {
-    guard let data = Self.contents(ratesPath),
-      let values = try? JSONDecoder().decode([String: Double].self, from: data)
+    guard let data = MappedFile.contents(ratesPath),
+      let values = try? JSONDecoder().decode([String: Double].self, from: Data(data))
     else { throw WeightError(path: ratesPath, "expected the learned rate of every tensor") }
     return values
   }

@@ -78,8 +78,8 @@ public struct TeacherCache: Sendable {
   /// `groups` with the responses of the cache, or nil where it is missing, damaged, of something else
   /// or has ids outside a vocabulary of `vocabularySize`.
   public func read(_ groups: [TaskGroup], vocabularySize: Int) -> [TaskGroup]? {
-    guard let data = FileManager.default.contents(atPath: path),
-      let content = try? JSONDecoder().decode(Content.self, from: data), content.key == key
+    guard let data = MappedFile.contents(path),
+      let content = try? JSONDecoder().decode(Content.self, from: Data(data)), content.key == key
     else { return nil }
     var triplets = groups.flatMap(\.triplets)
     guard content.responses.count == triplets.count,

@@ -70,6 +70,12 @@ public final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// What the file at `path` holds, copied; nil where it cannot be read. (Foundation's own way leaks a
+  /// page for each empty file.)
+  public static func contents(_ path: String) -> [UInt8]? {
+    (try? MappedFile(path: path)).map { [UInt8]($0.bytes) }
+  }
+
   /// What the kernel is told about a range of the file.
   public enum Advice: Sendable {
     /// It is needed soon: read it ahead.
