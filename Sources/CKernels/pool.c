@@ -104,6 +104,8 @@ void ck_pool_run(ck_pool *pool, void (*body)(void *context, int worker), void *c
     body(context, 0);
     return;
   }
+  // Whichever thread ran the region before, its workers have read what is written now.
+  while (atomic_load_explicit(&pool->left, memory_order_acquire) != 0) relax();
   pool->body = body;
   pool->context = context;
   atomic_store(&pool->left, (uint32_t)pool->count);
