@@ -24,7 +24,8 @@ enum Interruption {
     for number in [SIGHUP, SIGINT, SIGTERM] {
       var old = sigaction()
       sigaction(number, nil, &old)
-      if unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == 1 { continue }
+      let handler = unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self)
+      if handler == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
       signal(number) { number in
         Interruption.signalNumber.store(number, ordering: .relaxed)
         let child = Interruption.child.load(ordering: .relaxed)

@@ -84,9 +84,10 @@ public enum TaskFile {
   /// Reads all tasks of the JSON Lines file at `path`.
   ///
   /// Text is encoded by `tokenizer`, each part on its own, a context behind the bos id where the
-  /// tokenizer asks for it; ids are taken as they are, and checked against `vocabularySize`. Throws ``JSONLines/Failure`` naming file, line and field: a part that is
-  /// missing, a context of fewer than two tokens, an empty query or response, an id outside the
-  /// vocabulary, or a file without tasks.
+  /// tokenizer asks for it; ids are taken as they are, and checked against `vocabularySize`. Throws
+  /// ``JSONLines/Failure`` naming file, line and field: a part that is missing, a context of fewer
+  /// than two tokens, an empty query or response, an id outside the vocabulary, or a file without
+  /// tasks.
   public static func read(
     _ path: String, tokenizer: Tokenizer?, vocabularySize: Int, separator: String = "\n",
     limit: Int? = nil
