@@ -49,7 +49,7 @@ public struct GradientSuite {
     let arena = Arena()
     let meta = MetaGradient(
       weights: weights, adapter: adapter, configuration: configuration,
-      limits: MetaLimits(covering: groups, together: 1, prompts: true, logitRows: 64),
+      limits: MetaLimits(covering: groups, together: 1, prompts: .all, logitRows: 64),
       policy: keep.map { KeepPolicy(activations: $0, deltas: $0, tangents: $0) }
         ?? .all(layers: layers),
       workers: threads.map { Workers(count: $0) } ?? Workers(), arena: arena)

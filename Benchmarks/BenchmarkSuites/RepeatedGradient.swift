@@ -48,7 +48,7 @@ public final class RepeatedGradient {
     groups = tasks.map { TaskGroup([.init($0)]) }
     let kept = keep ?? file.architecture.numHiddenLayers
     var limits = MetaLimits(
-      covering: groups, together: 1, prompts: configuration.target == .teacher,
+      covering: groups, together: 1, prompts: configuration.prompts,
       logitRows: logitRows)
     limits.sharesGradient = groups.count == 1
     meta = MetaGradient(

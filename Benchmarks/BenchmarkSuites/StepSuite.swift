@@ -114,7 +114,7 @@ public struct StepSuite {
     let kept = keep ?? architecture.numHiddenLayers
     var limits = MetaLimits(
       covering: groups, together: min(together, batch),
-      prompts: configuration.target == .teacher, logitRows: logitRows)
+      prompts: configuration.prompts, logitRows: logitRows)
     limits.sharesGradient = together >= batch
     let meta = MetaGradient(
       weights: parameters.weights, teacherWeights: weights, adapter: parameters.adapter,

@@ -137,7 +137,7 @@ extension TrainingCase {
     let layout = AdapterLayout(configuration.adapter, architecture: file.architecture)
     let planner = MemoryPlanner(
       weights: weights, layout: layout, configuration: configuration.meta, groups: groups,
-      textRows: 0, prompts: false, workers: workers, trains: true)
+      textRows: 0, prompts: configuration.prompts, workers: workers, trains: true)
     var plan = planner.plan(together: 1, keep: .lean, logitRows: 32, batchSize: batch)
     if let budget {
       let (best, fits) = planner.best(budget: budget, batchSize: batch)

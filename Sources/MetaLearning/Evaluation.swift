@@ -124,7 +124,7 @@ public struct Evaluator {
     if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
     let arena = Arena()
     let (meta, together) = try meta(
-      groups, textRows: texts.map(\.count).max() ?? 0, prompts: true, options.reader, arena)
+      groups, textRows: texts.map(\.count).max() ?? 0, prompts: .all, options.reader, arena)
     var scores: [GroupScores] = []
     for range in groups.indices.cut(into: together) {
       scores += try meta.evaluate(
@@ -156,7 +156,7 @@ public struct Evaluator {
   ) throws -> Retention {
     let groups = groups.regrouped(into: contexts, seed: options.seed)
     let arena = Arena()
-    let (meta, together) = try meta(groups, textRows: 0, prompts: false, options.reader, arena)
+    let (meta, together) = try meta(groups, textRows: 0, prompts: .none, options.reader, arena)
     let ways = contexts == 1 ? [false] : [false, true]
     var scores = ways.map { _ in [ResponseScore]() }
     for range in groups.indices.cut(into: together) {
@@ -174,7 +174,8 @@ public struct Evaluator {
 
   /// What evaluates `groups`, and how many of them at once.
   private func meta(
-    _ groups: [TaskGroup], textRows: Int, prompts: Bool, _ reader: AnswerReader?, _ arena: Arena
+    _ groups: [TaskGroup], textRows: Int, prompts: PromptForms, _ reader: AnswerReader?,
+    _ arena: Arena
   ) throws -> (meta: MetaGradient<Float>, together: Int) {
     let planner = MemoryPlanner(
       weights: weights, layout: adapter.layout, configuration: configuration, groups: groups,

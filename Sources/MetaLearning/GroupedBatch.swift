@@ -18,12 +18,18 @@ struct GroupedBatch: Sendable {
     }
   }
 
-  /// The contexts, each scored on every token but its first; a group's loss is the mean of its
-  /// contexts' means.
+  /// The contexts, each scored on every token but its first; a group's loss is the mean over its
+  /// tasks of their contexts' means, and a context that several tasks have is here once.
   init(contextsOf tasks: [TaskGroup]) {
-    self.init(tasks) { batch, triplet, count in
-      batch.append(
-        triplet.context, predicted: triplet.context.count - 1, weight: 1 / Double(count))
+    for group in tasks {
+      let (rowStart, scoredStart) = (batch.count, batch.lossRows.count)
+      for places in group.contexts {
+        let context = group.triplets[places[0]].context
+        batch.append(
+          context, predicted: context.count - 1,
+          weight: Double(places.count) / Double(group.triplets.count))
+      }
+      close(rowStart, scoredStart)
     }
   }
 

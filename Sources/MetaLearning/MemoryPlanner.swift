@@ -22,8 +22,8 @@ public struct MemoryPlanner {
   public let sequences: [SequenceSize]
   /// The most rows of another text.
   public let textRows: Int
-  /// Whether Prompt forms are computed.
-  public let prompts: Bool
+  /// Which Prompt forms are computed.
+  public let prompts: PromptForms
   /// Threads.
   public let workers: Workers
   /// Whether there is an optimiser with its gradient. Without, sweeps are of any groups, not only of
@@ -37,7 +37,7 @@ public struct MemoryPlanner {
   /// All values.
   public init(
     weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
-    groups: [TaskGroup], textRows: Int, prompts: Bool, workers: Workers, trains: Bool,
+    groups: [TaskGroup], textRows: Int, prompts: PromptForms, workers: Workers, trains: Bool,
     floor: Int? = nil,
     answerTokens: Int = 0
   ) {
@@ -65,7 +65,7 @@ public struct MemoryPlanner {
     groups = []
     self.sequences = sequences
     textRows = 0
-    prompts = false
+    prompts = .none
     self.workers = workers
     trains = true
     self.floor = floor ?? Self.measuredFloor(workers: workers)
@@ -116,7 +116,7 @@ public struct MemoryPlanner {
     limits.sharesGradient =
       trains && configuration.inner == .lora
       && limits.hold(
-        batchSize, of: groups, prompts: prompts || configuration.target == .teacher)
+        batchSize, of: groups, prompts: prompts)
     var plan = MemoryPlan(
       together: together, keep: keep, logitRows: logitRows, limits: limits, floor: floor)
     let parameters = OuterParameters(

@@ -70,4 +70,7 @@ public struct MetaConfiguration: Codable, Equatable, Sendable {
     self.order = order
     self.target = target
   }
+
+  /// Which Prompt forms a meta-gradient computes: those that the teacher reads.
+  public var prompts: PromptForms { target == .teacher ? .all : .none }
 }

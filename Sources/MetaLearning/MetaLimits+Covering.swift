@@ -2,10 +2,11 @@ import Llama
 public import Text
 
 extension MetaLimits {
-  /// Limits that hold for any `together` of `groups` in one sweep, with their Prompt forms where
-  /// `prompts`, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`.
+  /// Limits that hold for any `together` of `groups` in one sweep, with their Prompt forms as
+  /// `prompts` says, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`.
   public init(
-    covering groups: [TaskGroup], together: Int, prompts: Bool, logitRows: Int, textRows: Int = 0,
+    covering groups: [TaskGroup], together: Int, prompts: PromptForms, logitRows: Int,
+    textRows: Int = 0,
     answerTokens: Int = 0
   ) {
     func most(_ count: (TaskGroup) -> Int) -> Int {
@@ -13,16 +14,16 @@ extension MetaLimits {
     }
     let longest =
       groups.flatMap(\.triplets).map {
-        max($0.context.count, prompts ? $0.prompted.count : $0.unprompted.count)
+        max($0.context.count, prompts == .none ? $0.unprompted.count : $0.prompted.count)
       }.max() ?? 1
     let inner = most(\.innerRows)
-    let outer = max(most(\.outerRows), prompts ? most(\.promptedRows) : 0, textRows)
+    let outer = max(most(\.outerRows), most { $0.promptedRows(prompts) }, textRows)
     self.init(
-      groups: together, innerRows: inner, outerRows: max(outer, prompts ? inner : 0),
+      groups: together, innerRows: inner, outerRows: max(outer, prompts == .none ? 0 : inner),
       scoredRows: most(\.responseTokens), sequence: max(longest + answerTokens, textRows + 1),
       logitRows: min(logitRows, max(inner, outer)),
       cachedTokens: answerTokens == 0
-        ? 0 : most { $0.cachedTokens(prompts: prompts, maximum: answerTokens) })
+        ? 0 : most { $0.cachedTokens(prompts: prompts == .all, maximum: answerTokens) })
   }
 }
 
@@ -39,10 +40,10 @@ extension TaskGroup {
 }
 
 extension TaskGroup.Triplet {
-  /// A task of a file.
-  public init(_ task: TokenizedTask) {
+  /// A task of a file, `number` counted from 1.
+  public init(_ task: TokenizedTask, number: Int? = nil) {
     self.init(
       context: task.context, query: task.query, response: task.response,
-      separator: task.separator, start: task.start, answers: task.answers)
+      separator: task.separator, start: task.start, answers: task.answers, number: number)
   }
 }

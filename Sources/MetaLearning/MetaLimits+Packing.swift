@@ -2,7 +2,8 @@ extension MetaLimits {
   /// Limits for sweeps of up to `together` of `groups` that ``pack(_:prompts:)`` puts together:
   /// room for as many groups of mean size, and at least for the largest group.
   public init(
-    packing groups: [TaskGroup], together: Int, prompts: Bool, logitRows: Int, textRows: Int = 0
+    packing groups: [TaskGroup], together: Int, prompts: PromptForms, logitRows: Int,
+    textRows: Int = 0
   ) {
     let whole = MetaLimits(
       covering: groups, together: together, prompts: prompts, logitRows: logitRows,
@@ -13,28 +14,28 @@ extension MetaLimits {
       return max(sizes.max() ?? 0, Int((mean * Double(together)).rounded(.up)))
     }
     let inner = room(\.innerRows)
-    let outer = max(room(\.outerRows), prompts ? room(\.promptedRows) : 0, textRows)
+    let outer = max(room(\.outerRows), room { $0.promptedRows(prompts) }, textRows)
     self.init(
       groups: together, innerRows: inner, outerRows: outer, scoredRows: room(\.responseTokens),
       sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)))
   }
 
   /// Whether any `count` of `groups`, one of them several times even, are one sweep.
-  func hold(_ count: Int, of groups: [TaskGroup], prompts: Bool) -> Bool {
+  func hold(_ count: Int, of groups: [TaskGroup], prompts: PromptForms) -> Bool {
     func most(_ rows: (TaskGroup) -> Int) -> Int { count * (groups.map(rows).max() ?? 0) }
     return count <= self.groups && most(\.innerRows) <= innerRows
-      && max(most(\.outerRows), prompts ? most(\.promptedRows) : 0) <= outerRows
+      && max(most(\.outerRows), most { $0.promptedRows(prompts) }) <= outerRows
       && most(\.responseTokens) <= scoredRows
   }
 
-  /// Cuts `groups`, in their order, into sweeps that fit, with their Prompt forms where `prompts`.
-  public func pack(_ groups: [TaskGroup], prompts: Bool) -> [[TaskGroup]] {
+  /// Cuts `groups`, in their order, into sweeps that fit, with Prompt forms as `prompts` says.
+  public func pack(_ groups: [TaskGroup], prompts: PromptForms) -> [[TaskGroup]] {
     var result: [[TaskGroup]] = []
     var rows = (inner: 0, outer: 0, prompted: 0, scored: 0)
     for group in groups {
       rows.inner += group.innerRows
       rows.outer += group.outerRows
-      rows.prompted += prompts ? group.promptedRows : 0
+      rows.prompted += group.promptedRows(prompts)
       rows.scored += group.responseTokens
       let fits =
         rows.inner <= innerRows && max(rows.outer, rows.prompted) <= outerRows
@@ -44,7 +45,7 @@ extension MetaLimits {
       } else {
         result.append([group])
         rows = (
-          group.innerRows, group.outerRows, prompts ? group.promptedRows : 0, group.responseTokens
+          group.innerRows, group.outerRows, group.promptedRows(prompts), group.responseTokens
         )
       }
     }

@@ -134,6 +134,7 @@ public struct RunDescription: Codable, Sendable {
         ("inner steps", training.meta.innerSteps, 1, 64),
         ("batch size", training.batchSize, 1, upper),
         ("contexts per update", training.contextsPerUpdate, 1, upper),
+        ("queries per context", training.queriesPerContext ?? 1, 1, upper),
         ("lm batch size", training.lmBatchSize, 1, upper),
         ("lm length", training.lmLength, 2, upper),
         ("total steps", training.schedule.totalSteps, 0, 1 << 40),

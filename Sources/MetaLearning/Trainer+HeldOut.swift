@@ -44,7 +44,7 @@ extension Trainer {
     let start = ContinuousClock.now
     if configuration.finetuning != nil { return try evaluatePlainly(groups, since: start) }
     var scores: [GroupScores] = []
-    for part in plan.limits.pack(groups, prompts: true) { scores += try meta.evaluate(part) }
+    for part in plan.limits.pack(groups, prompts: .all) { scores += try meta.evaluate(part) }
     func mean(_ value: (GroupScores) -> Double) -> Double { Estimate(scores.map(value)).mean }
     return HeldOutMetrics(
       step: step, ncNLL: mean(\.unprompted.meanNLL), promptNLL: mean(\.prompted.meanNLL),

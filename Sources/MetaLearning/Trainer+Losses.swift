@@ -63,17 +63,27 @@ extension Trainer {
   /// What meta-training lowers beside the outer loss: the same tasks in Prompt form, and plain text.
   func accumulateBeside(_ batch: [TaskGroup]) throws(WeightError) -> (prompt: Double?, lm: Double?)
   {
-    var examples: [LossExample] = []
-    if configuration.promptWeight > 0 {
-      for group in batch {
-        let weight = configuration.promptWeight / Double(batch.count * group.triplets.count)
-        examples += group.triplets.map { LossExample($0, .prompt, weight: weight) }
-      }
-    }
+    var examples = configuration.promptWeight > 0 ? promptExamples(batch) : []
     let prompts = examples.count
     if configuration.lmWeight > 0 { examples += textExamples() }
     let losses = try meta.accumulate(examples, into: optimizer.gradient)
     return (mean(losses[..<prompts]), mean(losses[prompts...]))
+  }
+
+  /// The tasks of `batch` in Prompt form: of those that have the same context one, drawn anew in
+  /// every step, for all of them.
+  private func promptExamples(_ batch: [TaskGroup]) -> [LossExample] {
+    var draw = SplitMix64(
+      seed: SplitMix64.mix(SplitMix64.mix(configuration.seed, 0x70_726f_6d70), UInt64(step)))
+    return batch.flatMap { group in
+      group.contexts.map { places in
+        let place = places.count == 1 ? 0 : Int(draw.next() % UInt64(places.count))
+        let weight =
+          configuration.promptWeight * Double(places.count)
+          / Double(batch.count * group.triplets.count)
+        return LossExample(group.triplets[places[place]], .prompt, weight: weight)
+      }
+    }
   }
 
   /// Where the step's plain texts are in ``texts``.

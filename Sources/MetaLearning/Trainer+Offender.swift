@@ -12,9 +12,7 @@ extension Trainer {
       optimizer.gradient.clear()
       let losses = try losses(of: groups[place])
       if losses.allSatisfy(\.isFinite), isGradientFinite { continue }
-      let size = groups[place].triplets.count
-      let first = place * size + 1
-      return error(size == 1 ? "task \(first)" : "tasks \(first) to \(first + size - 1)")
+      return error(groups[place].numbers(place: place))
     }
     for place in textsOfStep().sorted() {
       optimizer.gradient.clear()
@@ -41,5 +39,21 @@ extension Trainer {
       }
     }
     return losses + (try meta.accumulate(examples, into: optimizer.gradient))
+  }
+}
+
+extension TaskGroup {
+  /// Which tasks of its file these are; where none says so, those that `place` groups of as many
+  /// come before.
+  fileprivate func numbers(place: Int) -> String {
+    let given = triplets.compactMap(\.number)
+    let first = place * triplets.count + 1
+    let numbers =
+      given.count == triplets.count ? given : Array(first..<first + triplets.count)
+    if numbers.count == 1 { return "task \(numbers[0])" }
+    let isRun = zip(numbers, numbers.dropFirst()).allSatisfy { $0 + 1 == $1 }
+    return isRun
+      ? "tasks \(numbers[0]) to \(numbers[numbers.count - 1])"
+      : "tasks " + numbers.map(String.init).joined(separator: ", ")
   }
 }

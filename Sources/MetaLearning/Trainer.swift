@@ -152,8 +152,7 @@ public final class Trainer {
 
   /// The groups of a batch that one sweep takes, each.
   private func parts(of batch: [TaskGroup]) -> [[TaskGroup]] {
-    plan.limits.pack(
-      batch, prompts: configuration.promptWeight > 0 || configuration.meta.target == .teacher)
+    plan.limits.pack(batch, prompts: configuration.prompts)
   }
 
   /// The step of the outer loop: gradient += that of the outer loss and of the losses beside it.

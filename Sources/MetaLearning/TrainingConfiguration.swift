@@ -14,8 +14,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var adam: AdamW<Float>.Configuration
   /// Groups of tasks in a step.
   public var batchSize: Int
-  /// K: tasks that share one inner step.
+  /// K: contexts that share one inner step.
   public var contextsPerUpdate: Int
+  /// The most tasks that share one context; nil for one, each with a context of its own.
+  public var queriesPerContext: Int?
   /// Weight of the first-order loss of the same tasks in Prompt form, at θ.
   public var promptWeight: Double
   /// λ: weight of the language-model loss of θ.
@@ -55,5 +57,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.innerRateLearningRate = innerRateLearningRate
     self.seed = seed
     self.finetuning = finetuning
+  }
+
+  /// Which Prompt forms a step of the outer loop computes: the teacher reads all, the loss beside the
+  /// outer one takes one of each context.
+  public var prompts: PromptForms {
+    promptWeight > 0 && meta.prompts == .none ? .onePerContext : meta.prompts
   }
 }

@@ -29,8 +29,11 @@ struct Session {
     workers = Workers(count: threads)
   }
 
-  /// The tasks of a file in groups of `size`; tasks longer than the model's positions are refused.
-  func groups(_ path: String, size: Int, separator: String, limit: Int?) throws -> [TaskGroup] {
+  /// The tasks of a file in groups of `size` contexts, up to `queries` tasks for each; tasks longer
+  /// than the model's positions are refused.
+  func groups(
+    _ path: String, size: Int, queries: Int = 1, separator: String, limit: Int?
+  ) throws -> [TaskGroup] {
     let tasks = try TaskFile.read(
       path, tokenizer: tokenizer, vocabularySize: architecture.vocabSize, separator: separator,
       limit: limit)
@@ -43,12 +46,13 @@ struct Session {
         )
       }
     }
-    guard tasks.count >= size else {
-      throw Problem("\(path): \(tasks.count) tasks do not make a group of \(size)")
+    let groups = tasks.enumerated().map { TaskGroup.Triplet($1, number: $0 + 1) }
+      .grouped(contexts: size, queries: queries)
+    guard !groups.isEmpty else {
+      let shared = queries == 1 ? "" : ", up to \(queries) to a context,"
+      throw Problem("\(path): \(tasks.count) tasks\(shared) do not make a group of \(size)")
     }
-    return stride(from: 0, through: tasks.count - size, by: size).map { start in
-      TaskGroup(tasks[start..<start + size].map { TaskGroup.Triplet($0) })
-    }
+    return groups
   }
 
   /// Pieces of plain text.

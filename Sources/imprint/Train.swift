@@ -52,10 +52,18 @@ struct Train: ParsableCommand {
   @Flag(help: "Leave out the Hessian product: half the time, another gradient.")
   var firstOrder = false
 
-  @Option(help: "K: tasks that share one inner step.")
+  @Option(help: "K: contexts that share one inner step.")
   var contextsPerUpdate = 1
 
-  @Option(help: "Weight of the loss of the same tasks in Prompt form.")
+  @Option(
+    help: """
+      The most tasks that share one context: those whose contexts are the same text are asked after \
+      one inner step on it.
+      """)
+  var queriesPerContext = 1
+
+  @Option(
+    help: "Weight of the loss of the same tasks in Prompt form; of one a context, drawn anew.")
   var promptWeight = 0.0
 
   @OptionGroup var heldOut: HeldOutOptions
@@ -65,7 +73,7 @@ struct Train: ParsableCommand {
   func validate() throws {
     try validateMethod()
     for (name, value) in [
-      ("--contexts-per-update", contextsPerUpdate),
+      ("--contexts-per-update", contextsPerUpdate), ("--queries-per-context", queriesPerContext),
       ("--teacher-max-tokens", teacherMaxTokens ?? 16),
     ] where value < 1 {
       throw ValidationError("\(name) must be positive.")
@@ -110,7 +118,8 @@ struct Train: ParsableCommand {
     try reportingErrors(interruptible: true) {
       let run = try TrainingStart(options)
       let session = try Session(model: options.model, threads: run.threads)
-      let given = try options.groups(data, session, size: contextsPerUpdate)
+      let given = try options.groups(
+        data, session, size: contextsPerUpdate, queries: queriesPerContext)
       let source = try adapter.source()
       var shape = try adapter.configuration(session.architecture, from: source)
       shape.dropout = 0
@@ -119,6 +128,7 @@ struct Train: ParsableCommand {
       let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
       var training = try options.configuration(shape, meta, items: groups.count)
       training.contextsPerUpdate = contextsPerUpdate
+      training.queriesPerContext = queriesPerContext == 1 ? nil : queriesPerContext
       training.promptWeight = promptWeight
       training.innerRateLearningRate = innerLrLr ?? 0.01
       try TrainingRun(
@@ -128,7 +138,7 @@ struct Train: ParsableCommand {
           layout: AdapterLayout(shape, architecture: session.architecture),
           configuration: training.meta, groups: groups + (held?.groups ?? []),
           textRows: texts.map(\.count).max() ?? 0,
-          prompts: promptWeight > 0 || target == .teacher || held != nil,
+          prompts: held == nil ? training.prompts : .all,
           workers: session.workers, trains: true),
         data: data, groups: groups, texts: texts, heldOut: held,
         teacherMaxTokens: target == .teacher ? teacherMaxTokens ?? 16 : nil,

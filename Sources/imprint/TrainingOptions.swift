@@ -161,8 +161,11 @@ struct TrainingOptions: ParsableArguments {
   }
 
   /// The tasks of `path` in groups of `size`.
-  func groups(_ path: String, _ session: Session, size: Int) throws -> [TaskGroup] {
-    try session.groups(path, size: size, separator: separator ?? "\n", limit: nil)
+  func groups(
+    _ path: String, _ session: Session, size: Int, queries: Int = 1
+  ) throws -> [TaskGroup] {
+    try session.groups(
+      path, size: size, queries: queries, separator: separator ?? "\n", limit: nil)
   }
 
   /// The plain text, where there is some.

@@ -151,6 +151,9 @@ struct TrainingRun {
     let events = try EventFile.open(
       run: folder.path, wanted: options.tensorboard, after: first)
     let unit = data == nil ? "texts" : "tasks"
+    let itemsPerGroup =
+      groups.isEmpty
+      ? 1 : Double(groups.reduce(0) { $0 + $1.triplets.count }) / Double(groups.count)
     var scores = ""
     func evaluate() throws {
       guard let heldOut, heldOut.isTime(trainer.step, of: total) else { return }
@@ -169,7 +172,7 @@ struct TrainingRun {
       try evaluate()
       let elapsed = (ContinuousClock.now - start).inSeconds
       let done = trainer.step - first
-      let items = Double(done * training.batchSize * training.contextsPerUpdate)
+      let items = Double(done * training.batchSize) * itemsPerGroup
       let left = elapsed / Double(done) * Double(total - trainer.step)
       let skipped = metrics.skippedSteps == 0 ? "" : "  \(metrics.skippedSteps) skipped"
       line.show(

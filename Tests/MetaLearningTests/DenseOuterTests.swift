@@ -49,7 +49,7 @@ import Weights
   }
 
   static func limits(_ groups: [TaskGroup]) -> MetaLimits {
-    MetaLimits(covering: groups, together: groups.count, prompts: true, logitRows: 7)
+    MetaLimits(covering: groups, together: groups.count, prompts: .all, logitRows: 7)
   }
 
   /// Every tensor along a random direction of its own. Weights are f32, the rest is f64: the step

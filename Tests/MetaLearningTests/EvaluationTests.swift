@@ -27,7 +27,7 @@ import Weights
   ) -> MetaGradient<Double> {
     MetaGradient(
       weights: weights, adapter: adapter, configuration: configuration,
-      limits: MetaLimits(covering: groups, together: groups.count, prompts: true, logitRows: 7),
+      limits: MetaLimits(covering: groups, together: groups.count, prompts: .all, logitRows: 7),
       policy: .lean, workers: Workers(count: 2), arena: arena)
   }
 
@@ -139,7 +139,12 @@ import Weights
   @Test func everyTaskMeetsAnotherContext() throws {
     var groups = Self.groups(40)
     // Contexts that come several times, as SQuAD's do.
-    for index in 0..<20 { groups[index].triplets[0].context = [Int32(index % 3), 2] }
+    func give(_ context: [Int32], to index: Int) {
+      var task = groups[index].triplets[0]
+      task.context = context
+      groups[index] = TaskGroup([task])
+    }
+    for index in 0..<20 { give([Int32(index % 3), 2], to: index) }
     for seed in UInt64(0)..<8 {
       let others = try #require(groups.withOtherContexts(seed: seed))
       for (own, other) in zip(groups, others) {
@@ -149,7 +154,7 @@ import Weights
       #expect(others.map(key).sorted() == groups.map(key).sorted())
       #expect(groups.withOtherContexts(seed: seed)?.map(key) == others.map(key))
     }
-    for index in 0..<21 { groups[index].triplets[0].context = [1, 2] }
+    for index in 0..<21 { give([1, 2], to: index) }
     #expect(groups.withOtherContexts(seed: 0) == nil)
     #expect(Self.groups(1).withOtherContexts(seed: 0) == nil)
   }

@@ -19,6 +19,7 @@ import Testing
     var policy: KeepPolicy
     var bias = false
     var untied = false
+    var sharesContext = false
     var testDescription: String { name }
   }
 
@@ -62,6 +63,14 @@ import Testing
       name: "full inner, all, untied head",
       configuration: .init(inner: .full, innerLearningRate: 0.02), contexts: 2, groups: 1,
       policy: .lean, untied: true),
+    Case(
+      name: "LoRA inner, teacher, tasks that share a context",
+      configuration: .init(target: .teacher), contexts: 3, groups: 1, policy: .lean,
+      sharesContext: true),
+    Case(
+      name: "full inner, all, tasks that share a context",
+      configuration: .init(inner: .full, innerLearningRate: 0.02), contexts: 3, groups: 2,
+      policy: .all(layers: 2), sharesContext: true),
   ]
 
   @Test(arguments: cases) func slope(_ test: Case) throws {
@@ -77,7 +86,14 @@ import Testing
     let golden = try Golden(path: TinyModel.folder + "/golden.json")
     let triplets = ["t0", "t1", "t2"].compactMap { golden.group($0)?.triplets.first }
     let groups = (0..<test.groups).map { group in
-      TaskGroup((0..<test.contexts).map { triplets[(group + $0) % triplets.count] })
+      TaskGroup(
+        (0..<test.contexts).map {
+          var task = triplets[(group + $0) % triplets.count]
+          if test.sharesContext, $0 > 0 {
+            task.context = triplets[(group + 1) % triplets.count].context
+          }
+          return task
+        })
     }
     let gradient = AdapterTensors<Double>(layout: adapter.layout, arena: arena, for: .gradient)
     let weight = 1 / Double(test.groups)

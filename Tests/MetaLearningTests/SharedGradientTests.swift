@@ -53,7 +53,7 @@ import Testing
     let workers = Workers(count: 2)
     let planner = MemoryPlanner(
       weights: try TinyModel.weights(), layout: layout, configuration: configuration.meta,
-      groups: groups, textRows: 6, prompts: true, workers: workers, trains: true, floor: 0)
+      groups: groups, textRows: 6, prompts: .all, workers: workers, trains: true, floor: 0)
     func plan(_ together: Int, batchSize: Int) -> MemoryPlan {
       planner.plan(together: together, keep: .lean, logitRows: 16, batchSize: batchSize)
     }

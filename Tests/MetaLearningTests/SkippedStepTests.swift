@@ -38,7 +38,7 @@ import Weights
       plan: MemoryPlan(
         together: batchSize, keep: KeepPolicy(activations: 1), logitRows: 8,
         limits: MetaLimits(
-          packing: groups, together: batchSize, prompts: true, logitRows: 8, textRows: 0)),
+          packing: groups, together: batchSize, prompts: .all, logitRows: 8, textRows: 0)),
       workers: Workers(count: 1), arena: Arena())
   }
 

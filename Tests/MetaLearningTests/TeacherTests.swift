@@ -21,7 +21,7 @@ import Testing
     let adapter = AdapterTensors<Double>(layout: layout, arena: arena, for: .adapter)
     let meta = MetaGradient(
       weights: weights, adapter: adapter, configuration: .init(order: .first),
-      limits: MetaLimits(covering: taught, together: 3, prompts: true, logitRows: 8),
+      limits: MetaLimits(covering: taught, together: 3, prompts: .all, logitRows: 8),
       policy: .lean, workers: workers, arena: arena)
     for scores in try meta.evaluate(taught) {
       #expect(scores.prompted.predictions[0].count == 5)

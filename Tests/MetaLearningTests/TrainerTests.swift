@@ -23,7 +23,7 @@ import Testing
       together: together, keep: KeepPolicy(activations: keep, deltas: keep, tangents: keep),
       logitRows: 8,
       limits: MetaLimits(
-        covering: groups, together: together, prompts: true, logitRows: 8, textRows: 6))
+        covering: groups, together: together, prompts: .all, logitRows: 8, textRows: 6))
     return try Trainer(
       weights: try TinyModel.weights(), configuration: configuration, groups: groups,
       texts: texts, plan: plan, workers: Workers(count: 2), arena: Arena())
@@ -69,7 +69,7 @@ import Testing
     let layout = AdapterLayout(.init(rank: 3, alpha: 6), architecture: TinyModel.architecture)
     let planner = MemoryPlanner(
       weights: weights, layout: layout, configuration: .init(inner: inner), groups: groups,
-      textRows: 0, prompts: true, workers: Workers(count: 2), trains: false)
+      textRows: 0, prompts: .all, workers: Workers(count: 2), trains: false)
     let keep = KeepPolicy(activations: 1, deltas: 1, tangents: 2, head: true)
     let plan = planner.plan(together: 2, keep: keep, logitRows: 8)
     let arena = Arena()
@@ -93,7 +93,7 @@ import Testing
     let layout = AdapterLayout(.init(rank: 3, alpha: 6), architecture: TinyModel.architecture)
     let planner = MemoryPlanner(
       weights: try TinyModel.weights(), layout: layout, configuration: .init(), groups: groups,
-      textRows: 0, prompts: true, workers: Workers(count: 2), trains: true, floor: 0)
+      textRows: 0, prompts: .all, workers: Workers(count: 2), trains: true, floor: 0)
     let lean = planner.plan(together: 1, keep: .lean, logitRows: 16).total
     let most = planner.best(budget: .max / 2, batchSize: 4).plan.total
     #expect(most > lean)
@@ -108,13 +108,13 @@ import Testing
     let golden = try Golden(path: TinyModel.folder + "/golden.json")
     let groups = ["t0", "t1", "t2", "t1", "t0", "t2", "t2"].compactMap { golden.group($0) }
     for together in 1...5 {
-      let limits = MetaLimits(packing: groups, together: together, prompts: true, logitRows: 8)
-      let parts = limits.pack(groups, prompts: true)
+      let limits = MetaLimits(packing: groups, together: together, prompts: .all, logitRows: 8)
+      let parts = limits.pack(groups, prompts: .all)
       #expect(parts.joined().map(\.innerRows) == groups.map(\.innerRows))
       for part in parts {
         #expect(part.count <= together)
         #expect(part.reduce(0) { $0 + $1.innerRows } <= limits.innerRows)
-        #expect(part.reduce(0) { $0 + $1.promptedRows } <= limits.outerRows)
+        #expect(part.reduce(0) { $0 + $1.promptedRows(.all) } <= limits.outerRows)
         #expect(part.reduce(0) { $0 + $1.responseTokens } <= limits.scoredRows)
       }
       if together == 1 { #expect(parts.count == groups.count) }

@@ -82,6 +82,31 @@ import Testing
     }
   }
 
+  /// Tasks with the same context are one group, and another number of them is another run.
+  @Test func tasksThatShareAContext() throws {
+    let lines = (0..<7).map {
+      """
+      {"context_ids": [\($0 % 3 + 1), 9, 4], "query_ids": [\($0 + 20)], "response_ids": [3], "separator_ids": [1]}
+      """
+    }
+    let shared = try folder.write(Array(lines.joined(separator: "\n").utf8), "shared.jsonl")
+    let run = folder.file("run")
+    func train(_ queries: String, _ more: String...) throws -> Tool.Result {
+      try Tool.run(
+        "imprint",
+        [
+          "train", "--model", model, "--data", shared, "--output", run, "--batch-size", "2",
+          "--prompt-weight", "0.3", "--queries-per-context", queries, "--rank", "2",
+        ] + more)
+    }
+    let done = try train("2", "--verbose", "--steps", "2")
+    #expect(done.status == 0 && done.errors.contains("7 tasks in 4 groups"), "\(done.errors)")
+    let other = try train("3", "--resume", "--steps", "2")
+    #expect(other.status == 1 && other.errors.contains("training.queriesPerContext 2 → 3"))
+    let none = try train("0", "--steps", "2")
+    #expect(none.status == 64 && none.errors.contains("--queries-per-context must be positive."))
+  }
+
   @Test func factorsAsBF16() throws {
     let run = folder.file("run")
     let done = try train(
