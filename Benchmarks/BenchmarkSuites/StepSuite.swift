@@ -5,7 +5,6 @@ public import MetaLearning
 import Operations
 import Optimizers
 public import Storage
-import Synchronization
 public import Weights
 
 /// Times one meta-step (gradient and Adam) and watches the memory it takes.
@@ -242,7 +241,7 @@ public struct StepSuite {
 
 /// Samples RssAnon on a thread of its own.
 final class MemoryWatch: Sendable {
-  private let state = Mutex((running: true, peak: 0))
+  private let state = Locked((running: true, peak: 0))
 
   init() {
     Thread.detachNewThread { [self] in

@@ -102,7 +102,7 @@ struct ChildProcess {
   /// Samples how much anonymous memory a process has.
   private final class Peak: Sendable {
     private let process: Int32
-    private let most = Mutex(0)
+    private let most = Locked(0)
     private let isOver = Atomic(false)
 
     init(_ process: Int32) { self.process = process }

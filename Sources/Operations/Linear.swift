@@ -1,5 +1,4 @@
 public import Storage
-private import Synchronization
 public import Weights
 
 /// Products with base weights that are decoded tile by tile and dropped.
@@ -215,7 +214,7 @@ public final class TiledLinear<S: Kernel>: @unchecked Sendable {
 
 /// The first error of a parallel region.
 package final class FailureBox: Sendable {
-  private let first = Mutex<WeightError?>(nil)
+  private let first = Locked<WeightError?>(nil)
 
   package init() {}
 

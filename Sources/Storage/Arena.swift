@@ -1,5 +1,3 @@
-private import Synchronization
-
 #if canImport(Glibc)
   private import Glibc
 #endif
@@ -35,7 +33,7 @@ public enum MemoryComponent: String, CaseIterable, Sendable {
 public final class Arena: Sendable {
   /// Whether nothing is allocated.
   public let plansOnly: Bool
-  private let books = Mutex(Books())
+  private let books = Locked(Books())
 
   private struct Books: Sendable {
     var regions: [(address: UInt, bytes: Int)] = []

@@ -1,5 +1,4 @@
 private import CFaults
-private import Synchronization
 
 #if canImport(Glibc)
   private import Glibc
@@ -160,7 +159,7 @@ public final class AtomicFile {
 
 /// Numbers that differ within the process.
 private final class Serial: Sendable {
-  private let value = Mutex(0)
+  private let value = Locked(0)
 
   func next() -> Int {
     value.withLock {

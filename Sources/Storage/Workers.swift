@@ -1,5 +1,4 @@
 private import CKernels
-private import Synchronization
 
 /// The threads of the engine. Work is cut the same way for the same `count`, so that results have
 /// the same bits for the same number of threads.
@@ -53,9 +52,9 @@ public struct Workers: Sendable {
 
 /// Threads that outlive every use: they wait in the kernel when there is nothing to do.
 private final class ThreadPool: @unchecked Sendable {
-  private static let pools = Mutex<[Int: ThreadPool]>([:])
+  private static let pools = Locked<[Int: ThreadPool]>([:])
   private let pool: OpaquePointer
-  private let region = Mutex(())
+  private let region = Locked(())
   let count: Int
 
   /// The pool of `count` threads.

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Storage
 
 /// A line that is written over on a terminal, and plain lines now and then elsewhere.
 ///
@@ -81,7 +81,7 @@ public struct ProgressLine {
     if wasOpen { Output.standardError.write("\n") }
   }
 
-  private static let isOpen = Mutex(false)
+  private static let isOpen = Locked(false)
 
   private func end(with text: String) {
     let wasOpen = Self.isOpen.withLock { flag in

@@ -1,6 +1,5 @@
 import Foundation
 import Storage
-import Synchronization
 import TestSupport
 import Testing
 
@@ -12,7 +11,7 @@ import Testing
         let parts = (0..<workers.count).map { workers.part($0, of: total, grain: grain) }
         #expect(parts.reduce(0) { $0 + $1.count } == total)
         #expect(zip(parts, parts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
-        let seen = Mutex([Int](repeating: 0, count: total))
+        let seen = Locked([Int](repeating: 0, count: total))
         workers.split(total, grain: grain) { range, _ in
           seen.withLock { for index in range { $0[index] += 1 } }
         }
@@ -23,7 +22,7 @@ import Testing
 
   @Test func regionsFollowOneAnother() {
     let workers = Workers(count: 4)
-    let sum = Mutex(0)
+    let sum = Locked(0)
     for _ in 0..<2000 { workers.run { worker in sum.withLock { $0 += worker + 1 } } }
     #expect(sum.withLock { $0 } == 2000 * 10)
   }

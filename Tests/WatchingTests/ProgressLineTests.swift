@@ -1,4 +1,4 @@
-import Synchronization
+import Storage
 import Testing
 import Watching
 
@@ -10,9 +10,9 @@ private final class Screen: Sendable {
     var columns: Int?
   }
 
-  let state: Mutex<State>
+  let state: Locked<State>
 
-  init(columns: Int?) { state = Mutex(State(columns: columns)) }
+  init(columns: Int?) { state = Locked(State(columns: columns)) }
 
   var output: ProgressLine.Output {
     let start = ContinuousClock.now
