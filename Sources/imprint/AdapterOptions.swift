@@ -2,6 +2,7 @@ import ArgumentParser
 import Invocation
 import Llama
 import LoRA
+import MetaLearning
 import Weights
 
 /// Flags of the adapter that a run trains.
@@ -74,6 +75,11 @@ struct AdapterOptions: ParsableArguments {
 
   /// The adapter to start from, where there is one.
   func source() throws -> AdapterFile? { try adapter.map { try AdapterFile(path: $0) } }
+
+  /// Where training starts, with what ``source()`` has read.
+  func start(_ source: AdapterFile?) -> AdapterStart? {
+    source.flatMap { file in adapter.map { AdapterStart(path: $0, file: file) } }
+  }
 
   /// What the flags say for a model of `architecture`; with an adapter to start from, its
   /// configuration, which the flags must not contradict.
@@ -165,4 +171,12 @@ struct PatternArgument<Value: LosslessStringConvertible & Equatable & Sendable>:
       throw Problem("\(flag): \(error)")
     }
   }
+}
+
+/// What a training starts from in place of a new adapter.
+struct AdapterStart {
+  let path: String
+  let file: AdapterFile
+  /// The run whose learned inner rates are gone on from.
+  var rates: RunFolder?
 }

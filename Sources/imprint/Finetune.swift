@@ -109,7 +109,7 @@ struct Finetune: ParsableCommand {
           sequences: tasks + asked + texts.map { LossExample(text: $0, weight: 1).size },
           workers: session.workers),
         data: data, groups: groups, texts: texts, heldOut: held, teacherMaxTokens: nil,
-        start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
+        start: adapter.start(source)
       ).run(run)
     }
   }

@@ -38,8 +38,8 @@ struct Train: ParsableCommand {
 
   @Flag(
     help: """
-      Learn an inner rate for every tensor that the inner step moves, starting at --inner-lr \
-      (Meta-SGD).
+      Learn an inner rate for every tensor that the inner step moves (Meta-SGD), starting at \
+      --inner-lr or, without it, at those that the run of --adapter has learned.
       """)
   var learnInnerLr = false
 
@@ -126,6 +126,11 @@ struct Train: ParsableCommand {
       let texts = try options.texts(session)
       let held = try heldOut.tasks(options, session, size: contextsPerUpdate)
       let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
+      let start = try startingRates(adapter.start(source))
+      var meta = meta
+      if let rate = try start?.rates?.description().training.meta.innerLearningRate {
+        meta.innerLearningRate = rate
+      }
       var training = try options.configuration(shape, meta, items: groups.count)
       training.contextsPerUpdate = contextsPerUpdate
       training.queriesPerContext = queriesPerContext == 1 ? nil : queriesPerContext
@@ -142,9 +147,23 @@ struct Train: ParsableCommand {
           workers: session.workers, trains: true),
         data: data, groups: groups, texts: texts, heldOut: held,
         teacherMaxTokens: target == .teacher ? teacherMaxTokens ?? 16 : nil,
-        start: source.flatMap { file in adapter.adapter.map { ($0, file) } }
+        start: start
       ).run(run)
     }
+  }
+
+  /// `start` with its learned inner rates, where this run learns those of the same tensors and
+  /// --inner-lr does not say where they start.
+  private func startingRates(_ start: AdapterStart?) throws -> AdapterStart? {
+    guard var start, learnInnerLr, method.innerLr == nil else { return start }
+    let folder = RunFolder(path: start.path)
+    guard folder.exists else { return start }
+    let theirs = try folder.description().training.meta
+    guard theirs.learnsInnerRates, theirs.inner == meta.inner,
+      theirs.inner == .lora || theirs.innerParameters == meta.innerParameters
+    else { return start }
+    start.rates = folder
+    return start
   }
 
   private var meta: MetaConfiguration {

@@ -25,8 +25,8 @@ struct TrainingRun {
   let heldOut: HeldOutTasks?
   /// The most tokens of a teacher's response, where there is a teacher.
   let teacherMaxTokens: Int?
-  /// The adapter to start from, and where it is.
-  let start: (path: String, file: AdapterFile)?
+  /// The adapter to start from.
+  let start: AdapterStart?
 
   /// Plans and trains, or prints the plan where that is asked for.
   func run(_ begin: TrainingStart) throws {
@@ -58,6 +58,7 @@ struct TrainingRun {
       begin.folder.removeCheckpoints(butLast: options.keepCheckpoints, until: trainer.step)
     } else if let start {
       try start.file.read(into: trainer.adapter)
+      try start.rates?.readInnerRates(into: trainer.meta.rates)
     }
     if options.resume { try begin.folder.trimMetrics(after: trainer.step) }
     if !options.quiet { note(text(of: plan) + "") }
@@ -101,12 +102,13 @@ struct TrainingRun {
     }
   }
 
-  /// Reads the adapter to start from, where there is one.
+  /// Reads what to start from, where there is something.
   private func readStart() throws {
     guard let start else { return }
     let arena = Arena()
     let layout = AdapterLayout(training.adapter, architecture: session.architecture)
     try start.file.read(into: AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter))
+    _ = try start.rates?.innerRates()
   }
 
   private func loop(

@@ -82,6 +82,42 @@ import Testing
     }
   }
 
+  /// A run that starts from another goes on from the inner rates that it learned, unless told where.
+  @Test(arguments: ["lora", "full"]) func learnedInnerRatesGoOn(_ inner: String) throws {
+    let first = folder.file("first")
+    let flags = [
+      "--inner", inner, "--learn-inner-lr", "--inner-lr-lr", "0.1", "--rank", "2", "--quiet",
+    ]
+    let made = try train(first, flags + ["--inner-lr", "0.03", "--steps", "3"])
+    #expect(made.status == 0, "\(made.errors)")
+    func rates(_ run: String) throws -> [String: Double] {
+      try JSONDecoder().decode(
+        [String: Double].self,
+        from: Data(contentsOf: URL(filePath: run + "/inner_rates.json")))
+    }
+    func next(_ name: String, _ more: [String]) throws -> [String: Double] {
+      let run = folder.file(name)
+      // Rates that hardly move, and an adapter that does not.
+      let flags =
+        ["--inner", inner, "--learn-inner-lr", "--inner-lr-lr", "1e-30", "--adapter", first]
+        + ["--steps", "1", "--quiet"]
+      let done = try train(run, flags + more)
+      #expect(done.status == 0, "\(done.errors)")
+      return try rates(run)
+    }
+    let learned = try rates(first)
+    #expect(Set(learned.values).count > 10)
+    // A rate is the exponential of an f32: 1e-6 of it.
+    let gone = try next("second", [])
+    for (name, rate) in learned { #expect(abs((gone[name] ?? 0) / rate - 1) < 1e-6) }
+    #expect(try next("third", ["--inner-lr", "0.05"]).values.allSatisfy { abs($0 - 0.05) < 1e-6 })
+    try FileManager.default.removeItem(atPath: first + "/inner_rates.json")
+    let missing = try train(
+      folder.file("none"), ["--inner", inner, "--learn-inner-lr", "--adapter", first])
+    #expect(missing.status == 1 && missing.errors.contains("inner_rates.json"))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("none")))
+  }
+
   /// Tasks with the same context are one group, and another number of them is another run.
   @Test func tasksThatShareAContext() throws {
     let lines = (0..<7).map {
