@@ -35,6 +35,8 @@ struct BarChart {
   private static let lineHeight = 13.0
   /// The mean width of a character, as a share of the font's size.
   private static let em = 0.56
+  /// That of a bold one, in the widest of the fonts that may stand in for Helvetica.
+  private static let boldEm = 0.7
   private static let colours = [
     "#b9bec6", "#4c78a8", "#e07b39", "#59a14f", "#b07aa1", "#8c6d31", "#d37295", "#499894",
   ]
@@ -115,7 +117,7 @@ struct BarChart {
 
   private var totalWidth: Double {
     let panels = rows.map { $0.reduce(8) { $0 + width($1) + 24 } }.max() ?? 0
-    return max(panels, Double(title.count) * 17 * Self.em + 40, 480)
+    return max(panels, Double(title.count) * 17 * Self.boldEm + 32, 480)
   }
 
   private func legend(_ top: Double) -> (svg: String, rows: Int) {
