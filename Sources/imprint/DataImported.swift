@@ -28,18 +28,31 @@ struct SQuADData: ParsableCommand {
   @Option(help: "The most tasks, from the start.")
   var limit: Int?
 
+  @Option(help: "Take so many of the tasks at random, from the whole file.")
+  var sample: Int?
+
+  @Option(help: "Decides which tasks --sample takes (default: 0).")
+  var seed: UInt64?
+
   @Flag(
     help: "End every response with a line feed, so that a model learns where its answer ends.")
   var lineFeed = false
 
   func validate() throws {
-    try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
+    try requirePositive([
+      ("--longest-context", longestContext), ("--limit", limit), ("--sample", sample),
+    ])
+    if sample != nil, limit != nil {
+      throw ValidationError("--sample and --limit exclude one another.")
+    }
+    if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
   }
 
   func run() throws {
     try reportingErrors(interruptible: true) {
       let report = try SQuAD(
-        longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : ""
+        longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : "",
+        sample: sample.map { ($0, seed ?? 0) }
       ).convert(file, to: out)
       note("\(out): \(report.line())")
     }

@@ -74,6 +74,29 @@ import Text
     #expect(message.contains("gives no task") && message.contains("context too long 3"))
   }
 
+  /// A sample is as large as asked, in order, from all of the file, and the same for a seed.
+  @Test func squadSamples() throws {
+    let paragraphs = (0..<40).map { paragraph in
+      let questions = (0..<5).map {
+        #"{"question": "Q\#(paragraph * 5 + $0)?", "answers": [{"text": "A"}]}"#
+      }
+      return #"{"context": "A\#(paragraph)", "qas": [\#(questions.joined(separator: ","))]}"#
+    }
+    let source = try file(#"{"data": [{"paragraphs": [\#(paragraphs.joined(separator: ","))]}]}"#)
+    func sample(_ count: Int, _ seed: UInt64) throws -> [String] {
+      let out = folder.file("out.jsonl")
+      _ = try SQuAD(sample: (count, seed)).convert(source, to: out)
+      return try tasks(out).compactMap(\.query)
+    }
+    let all = (0..<200).map { "Question: Q\($0)?\nAnswer:" }
+    #expect(try sample(200, 1) == all && sample(1000, 1) == all)
+    let some = try sample(20, 1)
+    let places = some.compactMap { all.firstIndex(of: $0) }
+    #expect(places.count == 20 && places == places.sorted() && Set(places).count == 20)
+    #expect(places[0] < 60 && places[19] >= 140)
+    #expect(try sample(20, 1) == some && sample(20, 2) != some)
+  }
+
   @Test(arguments: [
     ("", "source: is not valid JSON (SQuAD JSON was expected)"),
     ("[]", "source: expected a JSON object (SQuAD JSON was expected)"),

@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 
 /// Questions about paragraphs, from the JSON of SQuAD v1.1 or v2.0.
 ///
@@ -11,12 +12,20 @@ public struct SQuAD {
   public var limit: Int?
   /// What every response ends with: a model that learns it says where its answer ends.
   public var responseEnd: String
+  /// Takes so many of the tasks at random, in their order, the same for the same seed; nil for all.
+  ///
+  /// The first of a file are about a few paragraphs of one article.
+  public var sample: (count: Int, seed: UInt64)?
 
   /// How much to take, and how responses end.
-  public init(longestContext: Int? = nil, limit: Int? = nil, responseEnd: String = "") {
+  public init(
+    longestContext: Int? = nil, limit: Int? = nil, responseEnd: String = "",
+    sample: (count: Int, seed: UInt64)? = nil
+  ) {
     self.longestContext = longestContext
     self.limit = limit
     self.responseEnd = responseEnd
+    self.sample = sample
   }
 
   /// The largest file that is read: the format is one JSON value, which has to be held as a whole.
@@ -32,15 +41,25 @@ public struct SQuAD {
     let document = try Self.read(path)
     let writer = try JSONLinesWriter(path: output)
     var report = DatasetReport()
-    articles: for article in document.data {
-      for paragraph in article.paragraphs {
-        for question in paragraph.qas {
-          if writer.count == limit { break articles }
-          switch task(paragraph.context, question) {
-          case .success(let task): try writer.append(task)
-          case .failure(let reason): report.drop(reason.rawValue)
-          }
+    let questions = document.data.lazy.flatMap(\.paragraphs).flatMap { paragraph in
+      paragraph.qas.lazy.map { (paragraph.context, $0) }
+    }
+    // Selection sampling (Knuth, The Art of Computer Programming 2, §3.4.2, algorithm S).
+    var left = sample == nil ? 0 : questions.count { (try? task($0, $1).get()) != nil }
+    var wanted = sample?.count ?? .max
+    var random = SplitMix64(seed: SplitMix64.mix(sample?.seed ?? 0, 0x7371_7561_64))
+    for (context, question) in questions {
+      if writer.count == limit { break }
+      switch task(context, question) {
+      case .success(let task):
+        if sample != nil {
+          let isTaken = random.uniform() * Double(left) < Double(wanted)
+          left -= 1
+          guard isTaken else { continue }
+          wanted -= 1
         }
+        try writer.append(task)
+      case .failure(let reason): report.drop(reason.rawValue)
       }
     }
     report.written = writer.count
