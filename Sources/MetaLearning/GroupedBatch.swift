@@ -6,49 +6,48 @@ struct GroupedBatch: Sendable {
   var batch = TokenBatch()
   var groups: [(rows: Range<Int>, scored: Range<Int>)] = []
 
-  private mutating func close(_ rowStart: Int, _ scoredStart: Int) {
-    groups.append((rowStart..<batch.count, scoredStart..<batch.lossRows.count))
-  }
-
-  private init(_ tasks: [TaskGroup], _ add: (inout TokenBatch, TaskGroup.Triplet, Int) -> Void) {
+  private init(_ tasks: [TaskGroup], _ add: (inout TokenBatch, TaskGroup) -> Void) {
     for group in tasks {
       let (rowStart, scoredStart) = (batch.count, batch.lossRows.count)
-      for triplet in group.triplets { add(&batch, triplet, group.triplets.count) }
-      close(rowStart, scoredStart)
+      add(&batch, group)
+      groups.append((rowStart..<batch.count, scoredStart..<batch.lossRows.count))
     }
   }
 
   /// The contexts, each scored on every token but its first; a group's loss is the mean over its
   /// tasks of their contexts' means, and a context that several tasks have is here once.
   init(contextsOf tasks: [TaskGroup]) {
-    for group in tasks {
-      let (rowStart, scoredStart) = (batch.count, batch.lossRows.count)
+    self.init(tasks) { batch, group in
       for places in group.contexts {
         let context = group.triplets[places[0]].context
         batch.append(
           context, predicted: context.count - 1,
           weight: Double(places.count) / Double(group.triplets.count))
       }
-      close(rowStart, scoredStart)
     }
   }
 
   /// The queries with their responses, scored on the responses: the mean over a response's tokens
   /// (gold) or the sum of their divergences (teacher), and the mean over a group's queries.
   init(queriesOf tasks: [TaskGroup], target: Target, weight: Double) {
-    self.init(tasks) { batch, triplet, count in
-      let tokens = target == .gold ? 1 : Double(triplet.response.count)
-      batch.append(
-        triplet.unprompted, predicted: triplet.response.count,
-        weight: weight * tokens / Double(count))
+    self.init(tasks) { batch, group in
+      for triplet in group.triplets {
+        let tokens = target == .gold ? 1 : Double(triplet.response.count)
+        batch.append(
+          triplet.unprompted, predicted: triplet.response.count,
+          weight: weight * tokens / Double(group.triplets.count))
+      }
     }
   }
 
   /// The same in Prompt form.
   init(promptsOf tasks: [TaskGroup], weight: Double) {
-    self.init(tasks) { batch, triplet, count in
-      batch.append(
-        triplet.prompted, predicted: triplet.response.count, weight: weight / Double(count))
+    self.init(tasks) { batch, group in
+      for triplet in group.triplets {
+        batch.append(
+          triplet.prompted, predicted: triplet.response.count,
+          weight: weight / Double(group.triplets.count))
+      }
     }
   }
 

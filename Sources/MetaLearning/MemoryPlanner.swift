@@ -115,8 +115,7 @@ public struct MemoryPlanner {
     var limits = limits(together: together, logitRows: logitRows)
     limits.sharesGradient =
       trains && configuration.inner == .lora
-      && limits.hold(
-        batchSize, of: groups, prompts: prompts)
+      && limits.hold(batchSize, of: groups, prompts: prompts)
     var plan = MemoryPlan(
       together: together, keep: keep, logitRows: logitRows, limits: limits, floor: floor)
     let parameters = OuterParameters(

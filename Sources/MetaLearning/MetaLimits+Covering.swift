@@ -6,8 +6,7 @@ extension MetaLimits {
   /// `prompts` says, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`.
   public init(
     covering groups: [TaskGroup], together: Int, prompts: PromptForms, logitRows: Int,
-    textRows: Int = 0,
-    answerTokens: Int = 0
+    textRows: Int = 0, answerTokens: Int = 0
   ) {
     func most(_ count: (TaskGroup) -> Int) -> Int {
       groups.map(count).sorted(by: >).prefix(together).reduce(0, +)

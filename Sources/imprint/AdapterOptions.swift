@@ -177,6 +177,6 @@ struct PatternArgument<Value: LosslessStringConvertible & Equatable & Sendable>:
 struct AdapterStart {
   let path: String
   let file: AdapterFile
-  /// The run whose learned inner rates are gone on from.
-  var rates: RunFolder?
+  /// The run whose learned inner rates are gone on from, and where they started there.
+  var rates: (run: RunFolder, start: Double)?
 }

@@ -125,12 +125,10 @@ struct Train: ParsableCommand {
       shape.dropout = 0
       let texts = try options.texts(session)
       let held = try heldOut.tasks(options, session, size: contextsPerUpdate)
-      let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
       let start = try startingRates(adapter.start(source))
+      let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
       var meta = meta
-      if let rate = try start?.rates?.description().training.meta.innerLearningRate {
-        meta.innerLearningRate = rate
-      }
+      if let rates = start?.rates { meta.innerLearningRate = rates.start }
       var training = try options.configuration(shape, meta, items: groups.count)
       training.contextsPerUpdate = contextsPerUpdate
       training.queriesPerContext = queriesPerContext == 1 ? nil : queriesPerContext
@@ -162,7 +160,7 @@ struct Train: ParsableCommand {
     guard theirs.learnsInnerRates, theirs.inner == meta.inner,
       theirs.inner == .lora || theirs.innerParameters == meta.innerParameters
     else { return start }
-    start.rates = folder
+    start.rates = (folder, theirs.innerLearningRate)
     return start
   }
 

@@ -58,7 +58,7 @@ struct TrainingRun {
       begin.folder.removeCheckpoints(butLast: options.keepCheckpoints, until: trainer.step)
     } else if let start {
       try start.file.read(into: trainer.adapter)
-      try start.rates?.readInnerRates(into: trainer.meta.rates)
+      try start.rates?.run.readInnerRates(into: trainer.meta.rates)
     }
     if options.resume { try begin.folder.trimMetrics(after: trainer.step) }
     if !options.quiet { note(text(of: plan) + "") }
@@ -108,7 +108,7 @@ struct TrainingRun {
     let arena = Arena()
     let layout = AdapterLayout(training.adapter, architecture: session.architecture)
     try start.file.read(into: AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter))
-    _ = try start.rates?.innerRates()
+    _ = try start.rates?.run.innerRates()
   }
 
   private func loop(
