@@ -10,14 +10,15 @@ import Testing
 
 @Suite struct TrainerTests {
   static func trainer(
-    steps: Int = 6, together: Int = 2, keep: Int = 1, lm: Double = 0.2
+    steps: Int = 6, together: Int = 2, keep: Int = 1, lm: Double = 0.2,
+    learnsInnerRates: Bool = false, maxGradNorm: Double? = 1
   ) throws -> Trainer {
     let golden = try Golden(path: TinyModel.folder + "/golden.json")
     let groups = ["t0", "t1", "t2"].compactMap { golden.group($0) }
     let configuration = TrainingConfiguration(
-      adapter: .init(rank: 3, alpha: 6), meta: .init(),
+      adapter: .init(rank: 3, alpha: 6), meta: .init(learnsInnerRates: learnsInnerRates),
       schedule: .init(peak: 0.01, warmupSteps: 2, totalSteps: steps, decay: .cosine), batchSize: 2,
-      promptWeight: 0.3, lmWeight: lm, lmBatchSize: 1, seed: 4)
+      promptWeight: 0.3, lmWeight: lm, lmBatchSize: 1, maxGradNorm: maxGradNorm, seed: 4)
     let texts: [[Int32]] = [[1, 2, 3, 4, 5, 6], [9, 8, 7, 6]]
     let plan = MemoryPlan(
       together: together, keep: KeepPolicy(activations: keep, deltas: keep, tangents: keep),
@@ -34,6 +35,24 @@ import Testing
     let losses = try (0..<40).map { _ in try trainer.advance().outerLoss }
     let (first, last) = (losses.prefix(6).reduce(0, +), losses.suffix(6).reduce(0, +))
     #expect(last < 0.8 * first, "\(first / 6) to \(last / 6)")
+  }
+
+  /// After one step Adam's second moment is (1 − β₂) g²: what it sums to shows the gradient's norm;
+  /// 1e-3 for sums and squares in f32.
+  @Test(arguments: [nil, 1e-4]) func ratesAreClippedOnTheirOwn(_ bound: Double?) throws {
+    let trainer = try Self.trainer(learnsInnerRates: true, maxGradNorm: bound)
+    _ = try trainer.advance()
+    func norm(_ adam: AdamW<Float>) -> Double {
+      let sum = adam.second.elements.reduce(0) { $0 + Double($1) }
+      return (sum / (1 - adam.configuration.beta2)).squareRoot()
+    }
+    let rates = norm(try #require(trainer.optimizer.rateAdam))
+    let adapter = norm(trainer.optimizer.adam)
+    if let bound {
+      #expect(abs(rates / bound - 1) < 1e-3 && abs(adapter / bound - 1) < 1e-3)
+    } else {
+      #expect(rates > 1e-3 && adapter > 1e-3, "the bound clips neither: \(rates), \(adapter)")
+    }
   }
 
   @Test func theSameSeedGivesTheSameBits() throws {
