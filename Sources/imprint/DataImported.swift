@@ -42,10 +42,7 @@ struct SQuADData: ParsableCommand {
     try requirePositive([
       ("--longest-context", longestContext), ("--limit", limit), ("--sample", sample),
     ])
-    if sample != nil, limit != nil {
-      throw ValidationError("--sample and --limit exclude one another.")
-    }
-    if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
+    try requireSample(sample, limit: limit, seed: seed)
   }
 
   func run() throws {
@@ -88,6 +85,13 @@ struct WikiTextData: ParsableCommand {
   @Option(help: "Words of a response (default: 16).")
   var responseWords: Int?
 
+  @Option(
+    help: """
+      Queries that follow a context, each with a response (default: 1). Each is a task; imprint \
+      train --queries-per-context takes them at once.
+      """)
+  var queriesPerContext: Int?
+
   @Flag(help: "Write paragraphs as {\"text\": …} rows.")
   var plain = false
 
@@ -97,13 +101,21 @@ struct WikiTextData: ParsableCommand {
   @Option(help: "The most rows, from the start.")
   var limit: Int?
 
+  @Option(help: "Take so many of the tasks at random, from the whole file.")
+  var sample: Int?
+
+  @Option(help: "Decides which tasks --sample takes (default: 0).")
+  var seed: UInt64?
+
   func validate() throws {
-    let lengths = [
+    let forTasks = [
       ("--context-words", contextWords), ("--query-words", queryWords),
-      ("--response-words", responseWords),
+      ("--response-words", responseWords), ("--queries-per-context", queriesPerContext),
+      ("--sample", sample),
     ]
-    try requirePositive(lengths + [("--shortest", shortest), ("--limit", limit)])
-    for (name, value) in lengths {
+    try requirePositive(forTasks + [("--shortest", shortest), ("--limit", limit)])
+    try requireSample(sample, limit: limit, seed: seed)
+    for (name, value) in forTasks {
       if let value, value > 1_000_000 { throw ValidationError("\(name) is at most 1000000.") }
       if value != nil, plain { throw ValidationError("\(name) does not go with --plain.") }
     }
@@ -114,7 +126,8 @@ struct WikiTextData: ParsableCommand {
     try reportingErrors(interruptible: true) {
       let text = WikiText(
         contextWords: contextWords ?? 96, queryWords: queryWords ?? 1,
-        responseWords: responseWords ?? 16, limit: limit)
+        responseWords: responseWords ?? 16, queriesPerContext: queriesPerContext ?? 1, limit: limit,
+        sample: sample.map { ($0, seed ?? 0) })
       if plain {
         let report = try text.paragraphs(file, to: out, shortest: shortest ?? 200)
         note("\(out): \(report.line(of: "paragraphs"))")
@@ -123,6 +136,13 @@ struct WikiTextData: ParsableCommand {
       }
     }
   }
+}
+
+private func requireSample(_ sample: Int?, limit: Int?, seed: UInt64?) throws {
+  if sample != nil, limit != nil {
+    throw ValidationError("--sample and --limit exclude one another.")
+  }
+  if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
 }
 
 private func requirePositive(_ options: [(name: String, value: Int?)]) throws {

@@ -152,6 +152,40 @@ import Text
       ])
   }
 
+  @Test func wikiTextAsksSeveralQueriesOfAContext() throws {
+    let out = folder.file("out.jsonl")
+    let source = try file(Self.wikiText)
+    let text = WikiText(contextWords: 3, queryWords: 1, responseWords: 2, queriesPerContext: 2)
+    #expect(
+      try text.convert(source, to: out).line()
+        == "7 tasks; dropped 3: <unk> in query or response 1, too short a rest of an article 2")
+    #expect(
+      try tasks(out).prefix(3) == [
+        MetaTask(context: "one two three", query: "four", response: " five six"),
+        MetaTask(context: "one two three", query: "seven", response: " eight nine"),
+        MetaTask(context: "ten\neleven twelve", query: "thirteen", response: " fourteen\na"),
+      ])
+    // The limit counts tasks, and may fall within a context.
+    var three = text
+    three.limit = 3
+    #expect(try three.convert(source, to: out).written == 3)
+  }
+
+  @Test func wikiTextSamples() throws {
+    let out = folder.file("out.jsonl")
+    let source = try file(" = T = \n\n" + (0..<400).map { "w\($0)" }.joined(separator: " "))
+    func sample(_ count: Int, _ seed: UInt64) throws -> [Int] {
+      let text = WikiText(contextWords: 2, responseWords: 1, sample: (count, seed))
+      #expect(try text.convert(source, to: out).dropped.isEmpty)
+      return try tasks(out).map { try #require(Int($0.query?.dropFirst() ?? "")) / 4 }
+    }
+    #expect(try sample(100, 1) == Array(0..<100) && sample(1000, 1) == Array(0..<100))
+    let some = try sample(20, 1)
+    #expect(some.count == 20 && some == some.sorted() && Set(some).count == 20)
+    #expect(some.contains { $0 < 25 } && some.contains { $0 > 75 })
+    #expect(try sample(20, 1) == some && sample(20, 2) != some)
+  }
+
   @Test func wikiTextAsksForNoUnknownWord() throws {
     let out = folder.file("out.jsonl")
     let report = try WikiText(contextWords: 1, queryWords: 1, responseWords: 1)

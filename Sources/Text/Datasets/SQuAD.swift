@@ -44,21 +44,15 @@ public struct SQuAD {
     let questions = document.data.lazy.flatMap(\.paragraphs).flatMap { paragraph in
       paragraph.qas.lazy.map { (paragraph.context, $0) }
     }
-    // Selection sampling (Knuth, The Art of Computer Programming 2, §3.4.2, algorithm S).
-    var left = sample == nil ? 0 : questions.count { (try? task($0, $1).get()) != nil }
-    var wanted = sample?.count ?? .max
-    var random = SplitMix64(seed: SplitMix64.mix(sample?.seed ?? 0, 0x7371_7561_64))
+    var sampling = sample.map {
+      SelectionSampling(
+        $0.count, of: questions.count { (try? task($0, $1).get()) != nil },
+        seed: SplitMix64.mix($0.seed, 0x7371_7561_64))
+    }
     for (context, question) in questions {
       if writer.count == limit { break }
       switch task(context, question) {
-      case .success(let task):
-        if sample != nil {
-          let isTaken = random.uniform() * Double(left) < Double(wanted)
-          left -= 1
-          guard isTaken else { continue }
-          wanted -= 1
-        }
-        try writer.append(task)
+      case .success(let task): if sampling?.takesNext() != false { try writer.append(task) }
       case .failure(let reason): report.drop(reason.rawValue)
       }
     }

@@ -1,8 +1,12 @@
+import Storage
+
 /// The articles of WikiText, raw or tokenised, as tasks or as plain text.
 ///
 /// A task follows Zhang et al. 2025, §4: the context is a text, the query the next words, the
 /// response how they go on. All three lie in one article, one after the other; articles are cut
-/// into such pieces from their start, without overlap. Headings are left out.
+/// into such pieces from their start, without overlap. Headings are left out. Where a context has
+/// several queries, they and their responses follow it one after the other: each is a task, of the
+/// same context, and all but the first leave out what lies between.
 public struct WikiText {
   /// Words of a context.
   public var contextWords = 96
@@ -10,32 +14,64 @@ public struct WikiText {
   public var queryWords = 1
   /// Words of a response.
   public var responseWords = 16
+  /// Queries, each with a response, that follow a context.
+  public var queriesPerContext = 1
   /// Ends after this many rows; nil for all.
   public var limit: Int?
+  /// Takes so many of the tasks at random, in their order, the same for the same seed; nil for all.
+  ///
+  /// The first of a file are of a few articles.
+  public var sample: (count: Int, seed: UInt64)?
 
   /// Words are what stands between spaces after ` @-@ ` and the like were undone.
   public init(
-    contextWords: Int = 96, queryWords: Int = 1, responseWords: Int = 16, limit: Int? = nil
+    contextWords: Int = 96, queryWords: Int = 1, responseWords: Int = 16,
+    queriesPerContext: Int = 1, limit: Int? = nil, sample: (count: Int, seed: UInt64)? = nil
   ) {
     self.contextWords = contextWords
     self.queryWords = queryWords
     self.responseWords = responseWords
+    self.queriesPerContext = queriesPerContext
     self.limit = limit
+    self.sample = sample
   }
 
   /// Writes the tasks of the file at `path` to `output`.
   ///
-  /// Memory is bounded by the longest article. A piece whose query or response holds `<unk>` is left
-  /// out. Throws ``JSONLines/Failure`` naming file and line where the file is not UTF-8 text, and
-  /// where no task comes of it.
+  /// Memory is bounded by the longest article; a sample reads the file twice. A piece whose query or
+  /// response holds `<unk>` is left out. Throws ``JSONLines/Failure`` naming file and line where the
+  /// file is not UTF-8 text, and where no task comes of it.
   public func convert(
     _ path: String, to output: String
   ) throws(JSONLines.Failure) -> DatasetReport {
-    var articles = try ArticleReader(path: path)
     let writer = try JSONLinesWriter(path: output)
+    var sampling: SelectionSampling?
+    if let sample {
+      var total = 0
+      _ = try read(path) { (_) throws(JSONLines.Failure) in
+        total += 1
+        return true
+      }
+      sampling = SelectionSampling(
+        sample.count, of: total, seed: SplitMix64.mix(sample.seed, 0x7769_6b69))
+    }
+    let report = try read(path) { (task) throws(JSONLines.Failure) in
+      if writer.count == limit { return false }
+      if sampling?.takesNext() != false { try writer.append(task) }
+      return true
+    }
+    return try Self.finish(writer, report, path)
+  }
+
+  /// Hands over the tasks one after the other until `body` wants no more. Returns what was left out.
+  private func read(
+    _ path: String, _ body: (MetaTask) throws(JSONLines.Failure) -> Bool
+  ) throws(JSONLines.Failure) -> DatasetReport {
+    var articles = try ArticleReader(path: path)
     var report = DatasetReport()
-    let size = contextWords + queryWords + responseWords
-    reading: while let article = try articles.next() {
+    let taskWords = queryWords + responseWords
+    let size = contextWords + queriesPerContext * taskWords
+    while let article = try articles.next() {
       var words: [Word] = []
       for paragraph in article {
         for (index, text) in Detokenizer.words(paragraph).enumerated() {
@@ -43,25 +79,27 @@ public struct WikiText {
         }
       }
       for start in stride(from: 0, to: words.count, by: size) {
-        if writer.count == limit { break reading }
         guard words.count - start >= size else {
           report.drop("too short a rest of an article")
           continue
         }
-        let query = start + contextWords
-        let response = query + queryWords
-        if words[query..<start + size].contains(where: { $0.text.contains("<unk>") }) {
-          report.drop("<unk> in query or response")
-          continue
-        }
-        try writer.append(
-          MetaTask(
-            context: Self.text(words[start..<query], isContinued: false),
+        let context = words[start..<start + contextWords]
+        for query in stride(from: context.endIndex, to: start + size, by: taskWords) {
+          let response = query + queryWords
+          let end = query + taskWords
+          if words[query..<end].contains(where: { $0.text.contains("<unk>") }) {
+            report.drop("<unk> in query or response")
+            continue
+          }
+          let task = MetaTask(
+            context: Self.text(context, isContinued: false),
             query: Self.text(words[query..<response], isContinued: false),
-            response: Self.text(words[response..<start + size], isContinued: true)))
+            response: Self.text(words[response..<end], isContinued: true))
+          guard try body(task) else { return report }
+        }
       }
     }
-    return try Self.finish(writer, report, path)
+    return report
   }
 
   /// Writes the paragraphs of at least `shortest` characters as `{"text": …}` rows to `output`.
