@@ -133,7 +133,8 @@ public struct Evaluator {
       progress("evaluating", scores.count, groups.count)
     }
     var report = EvaluationReport(
-      scores, contextsPerUpdate: groups.first?.triplets.count ?? 1)
+      scores, contextsPerUpdate: groups.first?.triplets.count ?? 1,
+      clusters: groups.classesOfContexts)
     report.plainText = try plainText(meta, texts, progress)
     return report
   }

@@ -1,6 +1,17 @@
 import Storage
 
 extension [TaskGroup] {
+  /// A number for every group, the same for groups of the same contexts.
+  var classesOfContexts: [Int] {
+    var numbers: [[[Int32]]: Int] = [:]
+    return map { group in
+      let contexts = group.triplets.map(\.context)
+      let number = numbers[contexts, default: numbers.count]
+      numbers[contexts] = number
+      return number
+    }
+  }
+
   /// For every group another one whose contexts differ from its own: a random cycle that depends on
   /// `seed` alone; nil where more than half of the groups have the same contexts.
   ///

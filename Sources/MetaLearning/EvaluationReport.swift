@@ -5,8 +5,11 @@ import Text
 public struct Estimate: Codable, Sendable, Equatable {
   /// The mean.
   public var mean: Double
-  /// Its standard error: the sample's standard deviation / √n, which for shares of 0 and 1 is
-  /// √(p (1 − p) / (n − 1)); 0 for one value.
+  /// Its standard error; 0 for one value or cluster.
+  ///
+  /// The sample's standard deviation / √n, which for shares of 0 and 1 is √(p (1 − p) / (n − 1)).
+  /// Values in G clusters are not independent: the square is G / (G − 1) Σ_g (Σ_{i ∈ g} (x_i − x̄))² / n²
+  /// then (Liang & Zeger 1986, for a mean), the same where every cluster has one value.
   public var standardError: Double
 
   enum CodingKeys: String, CodingKey {
@@ -14,13 +17,27 @@ public struct Estimate: Codable, Sendable, Equatable {
     case standardError = "standard_error"
   }
 
-  /// The mean of `values`.
-  public init(_ values: [Double]) {
+  /// The mean of `values`, of which those of the same number in `clusters` belong together; nil where
+  /// every value is on its own.
+  public init(_ values: [Double], clusters: [Int]? = nil) {
+    precondition(clusters.map { $0.count == values.count } ?? true)
     let count = Double(max(values.count, 1))
     let average = values.reduce(0, +) / count
-    let squares = values.reduce(0) { $0 + ($1 - average) * ($1 - average) }
+    // In the order in which clusters are met: a sum's bits depend on it.
+    var places: [Int: Int] = [:]
+    var sums: [Double] = []
+    for (cluster, value) in zip(clusters ?? Array(values.indices), values) {
+      let place = places[cluster, default: sums.count]
+      if place == sums.count {
+        places[cluster] = place
+        sums.append(0)
+      }
+      sums[place] += value - average
+    }
+    let squares = sums.reduce(0) { $0 + $1 * $1 }
+    let parts = Double(sums.count)
     mean = average
-    standardError = values.count < 2 ? 0 : (squares / (count - 1) / count).squareRoot()
+    standardError = sums.count < 2 ? 0 : (squares * parts / (parts - 1)).squareRoot() / count
   }
 
   /// Reads both numbers; null stands for one that is not finite.
@@ -41,11 +58,11 @@ public struct Estimate: Codable, Sendable, Equatable {
   ///
   /// Its standard error is that of a ratio estimate: the standard error of part − ratio · whole, ÷
   /// the mean of the wholes (Cochran 1977, §6.4).
-  public init?(ratioOf parts: [Double], to wholes: [Double]) {
+  public init?(ratioOf parts: [Double], to wholes: [Double], clusters: [Int]? = nil) {
     let (part, whole) = (Estimate(parts).mean, Estimate(wholes).mean)
     guard whole > 0 else { return nil }
     let ratio = part / whole
-    self = Estimate(zip(parts, wholes).map { $0 - ratio * $1 })
+    self = Estimate(zip(parts, wholes).map { $0 - ratio * $1 }, clusters: clusters)
     mean = ratio
     standardError /= whole
   }
@@ -72,14 +89,20 @@ public struct FormReport: Codable, Sendable, Equatable {
     case answerF1 = "answer_f1"
   }
 
-  init(_ scores: [ResponseScore]) {
-    nll = Estimate(scores.map(\.meanNLL))
-    tokenAccuracy = Estimate(scores.map(\.tokenAccuracy))
-    exactMatch = Estimate(scores.map(\.exactMatch))
-    let exact = scores.compactMap(\.answerExactMatch)
-    let f1 = scores.compactMap(\.answerF1)
-    answerExactMatch = exact.isEmpty ? nil : Estimate(exact)
-    answerF1 = f1.isEmpty ? nil : Estimate(f1)
+  init(_ scores: [ResponseScore], clusters: [Int]? = nil) {
+    func estimate(_ value: (ResponseScore) -> Double) -> Estimate {
+      Estimate(scores.map(value), clusters: clusters)
+    }
+    // Either all have answers or none has.
+    func estimate(_ value: (ResponseScore) -> Double?) -> Estimate? {
+      let values = scores.compactMap(value)
+      return values.isEmpty ? nil : Estimate(values, clusters: clusters)
+    }
+    nll = estimate(\.meanNLL)
+    tokenAccuracy = estimate(\.tokenAccuracy)
+    exactMatch = estimate(\.exactMatch)
+    answerExactMatch = estimate(\.answerExactMatch)
+    answerF1 = estimate(\.answerF1)
   }
 }
 
@@ -110,7 +133,7 @@ public struct Breakdown: Codable, Sendable, Equatable {
     case onlyWith = "only_with"
   }
 
-  init(_ scores: [GroupScores]) {
+  init(_ scores: [GroupScores], clusters: [Int]) {
     let byAnswer = scores.allSatisfy { $0.unprompted.answers != nil && $0.adapted.answers != nil }
     criterion = byAnswer ? .answerExactMatch : .exactMatch
     func correct(_ score: ResponseScore) -> [Bool] {
@@ -123,7 +146,7 @@ public struct Breakdown: Codable, Sendable, Equatable {
           let pairs = zip(correct(group.unprompted), correct(group.adapted))
           let hits = pairs.count { $0 == without && $1 == with }
           return Double(hits) / Double(group.unprompted.predictions.count)
-        })
+        }, clusters: clusters)
     }
     neither = share(false, false)
     both = share(true, true)
@@ -151,7 +174,7 @@ public struct ShareReport: Codable, Sendable, Equatable {
   }
 
   /// (FT − floor) / (Prompt − floor) over groups, with NC as the floor or without one.
-  init(_ scores: [GroupScores], aboveNC: Bool) {
+  init(_ scores: [GroupScores], aboveNC: Bool, clusters: [Int]) {
     func share(_ value: (ResponseScore) -> Double?) -> Estimate? {
       let rows = scores.compactMap { group -> (part: Double, whole: Double)? in
         guard let ft = value(group.adapted), let prompt = value(group.prompted),
@@ -159,7 +182,9 @@ public struct ShareReport: Codable, Sendable, Equatable {
         else { return nil }
         return aboveNC ? (ft - nc, prompt - nc) : (ft, prompt)
       }
-      return Estimate(ratioOf: rows.map(\.part), to: rows.map(\.whole))
+      return rows.isEmpty
+        ? nil
+        : Estimate(ratioOf: rows.map(\.part), to: rows.map(\.whole), clusters: clusters)
     }
     tokenAccuracy = share(\.tokenAccuracy)
     exactMatch = share(\.exactMatch)
@@ -224,18 +249,22 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
     case plainText = "plain_text_nll"
   }
 
-  init(_ scores: [GroupScores], contextsPerUpdate: Int) {
+  /// Groups of the same number in `clusters` have the same contexts.
+  init(_ scores: [GroupScores], contextsPerUpdate: Int, clusters: [Int]) {
+    func form(_ score: (GroupScores) -> ResponseScore) -> FormReport {
+      FormReport(scores.map(score), clusters: clusters)
+    }
     groups = scores.count
     self.contextsPerUpdate = contextsPerUpdate
-    nc = FormReport(scores.map(\.unprompted))
-    prompt = FormReport(scores.map(\.prompted))
-    ft = FormReport(scores.map(\.adapted))
+    nc = form(\.unprompted)
+    prompt = form(\.prompted)
+    ft = form(\.adapted)
     let control = scores.compactMap(\.irrelevant)
-    irrelevant = control.isEmpty ? nil : FormReport(control)
-    breakdown = Breakdown(scores)
-    gapRecovered = ShareReport(scores, aboveNC: true)
-    ftToPrompt = ShareReport(scores, aboveNC: false)
-    innerLoss = Estimate(scores.map(\.innerLoss))
-    innerLossAfter = Estimate(scores.map(\.innerLossAfter))
+    irrelevant = control.isEmpty ? nil : FormReport(control, clusters: clusters)
+    breakdown = Breakdown(scores, clusters: clusters)
+    gapRecovered = ShareReport(scores, aboveNC: true, clusters: clusters)
+    ftToPrompt = ShareReport(scores, aboveNC: false, clusters: clusters)
+    innerLoss = Estimate(scores.map(\.innerLoss), clusters: clusters)
+    innerLossAfter = Estimate(scores.map(\.innerLossAfter), clusters: clusters)
   }
 }

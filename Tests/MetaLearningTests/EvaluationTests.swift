@@ -249,6 +249,31 @@ import Weights
     #expect(abs(share.standardError - (0.75 * 0.25 / 3).squareRoot()) < 1e-12)
   }
 
+  /// By hand: the clusters' sums of residuals are 1 and −1, so that the square is 2/1 · 2 / 4².
+  @Test func clusters() {
+    #expect(Estimate([1, 1, 0, 0], clusters: [7, 7, 3, 3]).standardError == 0.5)
+    let alone = Estimate([3, 1, 0, 2], clusters: [0, 1, 2, 3])
+    #expect(alone == Estimate([3, 1, 0, 2]))
+    #expect(Estimate([1, 0], clusters: [0, 0]) == Estimate([0.5]))
+  }
+
+  /// Asking the same questions twice tells nothing new; 1e-6 for sums in f32.
+  @Test func tasksOfOneContextAreACluster() throws {
+    let groups = Self.groups(3)
+    let arena = Arena()
+    let evaluator = Evaluator(
+      weights: try TinyModel.weights(), adapter: try TinyModel.adapter("lora_r3", arena: arena),
+      configuration: .init(), workers: Workers(count: 1), budget: 1 << 30)
+    let once = try evaluator.run(groups)
+    let twice = try evaluator.run(groups + groups)
+    #expect(twice.groups == 6)
+    for value in [\EvaluationReport.ft.nll, \.prompt.nll, \.innerLoss, \.ft.tokenAccuracy] {
+      let (a, b) = (once[keyPath: value], twice[keyPath: value])
+      #expect(abs(a.standardError - b.standardError) < 1e-6 * (1 + a.standardError))
+    }
+    #expect(once.ft.nll.standardError > 0)
+  }
+
   @Test func numbersThatAreNotFiniteAreNull() throws {
     let data = try JSONEncoder().encode(Estimate([.nan, 1]))
     #expect(String(decoding: data, as: UTF8.self).contains("null"))
