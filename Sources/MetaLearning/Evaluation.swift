@@ -134,7 +134,7 @@ public struct Evaluator {
     }
     var report = EvaluationReport(
       scores, contextsPerUpdate: groups.first?.triplets.count ?? 1,
-      clusters: groups.classesOfContexts)
+      clusters: groups.placesByContexts)
     report.plainText = try plainText(meta, texts, progress)
     return report
   }

@@ -1,15 +1,9 @@
 import Storage
 
 extension [TaskGroup] {
-  /// A number for every group, the same for groups of the same contexts.
-  var classesOfContexts: [Int] {
-    var numbers: [[[Int32]]: Int] = [:]
-    return map { group in
-      let contexts = group.triplets.map(\.context)
-      let number = numbers[contexts, default: numbers.count]
-      numbers[contexts] = number
-      return number
-    }
+  /// The places of the groups that have the same contexts, together.
+  var placesByContexts: [[Int]] {
+    Array<Int>(indices).joined { self[$0].triplets.map(\.context) }
   }
 
   /// For every group another one whose contexts differ from its own: a random cycle that depends on
@@ -19,8 +13,7 @@ extension [TaskGroup] {
   /// further on as the most frequent contexts have groups: nobody meets its own.
   public func withOtherContexts(seed: UInt64) -> [TaskGroup]? {
     var random = SplitMix64(seed: seed ^ 0x6f74_6865_7273)
-    let classes = Dictionary(grouping: indices, by: { self[$0].triplets.map(\.context) }).values
-      .sorted { $0[0] < $1[0] }
+    let classes = placesByContexts
     let largest = classes.map(\.count).max() ?? 0
     guard largest > 0, largest * 2 <= count else { return nil }
     let order = classes.randomOrder(&random).flatMap { $0.randomOrder(&random) }

@@ -17,23 +17,14 @@ public struct Estimate: Codable, Sendable, Equatable {
     case standardError = "standard_error"
   }
 
-  /// The mean of `values`, of which those of the same number in `clusters` belong together; nil where
-  /// every value is on its own.
-  public init(_ values: [Double], clusters: [Int]? = nil) {
-    precondition(clusters.map { $0.count == values.count } ?? true)
+  /// The mean of `values`; `clusters` are the places of those that belong together, nil where every
+  /// value is on its own.
+  public init(_ values: [Double], clusters: [[Int]]? = nil) {
+    precondition(clusters.map { $0.reduce(0) { $0 + $1.count } == values.count } ?? true)
     let count = Double(max(values.count, 1))
     let average = values.reduce(0, +) / count
-    // In the order in which clusters are met: a sum's bits depend on it.
-    var places: [Int: Int] = [:]
-    var sums: [Double] = []
-    for (cluster, value) in zip(clusters ?? Array(values.indices), values) {
-      let place = places[cluster, default: sums.count]
-      if place == sums.count {
-        places[cluster] = place
-        sums.append(0)
-      }
-      sums[place] += value - average
-    }
+    let residuals = values.map { $0 - average }
+    let sums = clusters?.map { $0.reduce(0) { $0 + residuals[$1] } } ?? residuals
     let squares = sums.reduce(0) { $0 + $1 * $1 }
     let parts = Double(sums.count)
     mean = average
@@ -58,7 +49,7 @@ public struct Estimate: Codable, Sendable, Equatable {
   ///
   /// Its standard error is that of a ratio estimate: the standard error of part − ratio · whole, ÷
   /// the mean of the wholes (Cochran 1977, §6.4).
-  public init?(ratioOf parts: [Double], to wholes: [Double], clusters: [Int]? = nil) {
+  public init?(ratioOf parts: [Double], to wholes: [Double], clusters: [[Int]]? = nil) {
     let (part, whole) = (Estimate(parts).mean, Estimate(wholes).mean)
     guard whole > 0 else { return nil }
     let ratio = part / whole
@@ -89,7 +80,7 @@ public struct FormReport: Codable, Sendable, Equatable {
     case answerF1 = "answer_f1"
   }
 
-  init(_ scores: [ResponseScore], clusters: [Int]? = nil) {
+  init(_ scores: [ResponseScore], clusters: [[Int]]? = nil) {
     func estimate(_ value: (ResponseScore) -> Double) -> Estimate {
       Estimate(scores.map(value), clusters: clusters)
     }
@@ -133,7 +124,7 @@ public struct Breakdown: Codable, Sendable, Equatable {
     case onlyWith = "only_with"
   }
 
-  init(_ scores: [GroupScores], clusters: [Int]) {
+  init(_ scores: [GroupScores], clusters: [[Int]]) {
     let byAnswer = scores.allSatisfy { $0.unprompted.answers != nil && $0.adapted.answers != nil }
     criterion = byAnswer ? .answerExactMatch : .exactMatch
     func correct(_ score: ResponseScore) -> [Bool] {
@@ -174,7 +165,7 @@ public struct ShareReport: Codable, Sendable, Equatable {
   }
 
   /// (FT − floor) / (Prompt − floor) over groups, with NC as the floor or without one.
-  init(_ scores: [GroupScores], aboveNC: Bool, clusters: [Int]) {
+  init(_ scores: [GroupScores], aboveNC: Bool, clusters: [[Int]]) {
     func share(_ value: (ResponseScore) -> Double?) -> Estimate? {
       let rows = scores.compactMap { group -> (part: Double, whole: Double)? in
         guard let ft = value(group.adapted), let prompt = value(group.prompted),
@@ -249,8 +240,8 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
     case plainText = "plain_text_nll"
   }
 
-  /// Groups of the same number in `clusters` have the same contexts.
-  init(_ scores: [GroupScores], contextsPerUpdate: Int, clusters: [Int]) {
+  /// `clusters` are the places of the groups that have the same contexts.
+  init(_ scores: [GroupScores], contextsPerUpdate: Int, clusters: [[Int]]) {
     func form(_ score: (GroupScores) -> ResponseScore) -> FormReport {
       FormReport(scores.map(score), clusters: clusters)
     }

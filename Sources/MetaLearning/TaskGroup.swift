@@ -98,7 +98,7 @@ extension [TaskGroup.Triplet] {
 
 extension Array {
   /// Elements of the same `key` together, in the order in which keys are first met.
-  fileprivate func joined<Key: Hashable>(by key: (Element) -> Key) -> [[Element]] {
+  func joined<Key: Hashable>(by key: (Element) -> Key) -> [[Element]] {
     var places: [Key: Int] = [:]
     var result: [Self] = []
     for element in self {

@@ -107,12 +107,12 @@ public final class Trainer {
       if let plain = configuration.finetuning { try finetune(plain) } else { try metaTrain() }
     let norm = GradientClipping.clip(optimizer.flat, toNorm: configuration.maxGradNorm)
     // On its own: an outlier in either would otherwise take the other's step.
-    optimizer.gradient.rates.map {
-      _ = GradientClipping.clip($0, toNorm: configuration.maxGradNorm)
+    let rateNorm = optimizer.gradient.rates.map {
+      GradientClipping.clip($0, toNorm: configuration.maxGradNorm)
     }
     let rate = configuration.schedule.rate(at: step)
     // A square that is too large for f32 would stay in the second moment for ever.
-    let clipped = min(norm, configuration.maxGradNorm ?? norm)
+    let clipped = min(max(norm, rateNorm ?? 0), configuration.maxGradNorm ?? .infinity)
     if losses.areFinite, Float(clipped * clipped).isFinite, isGradientFinite {
       update(rate)
       guard isFinite else {

@@ -28,28 +28,22 @@ struct SQuADData: ParsableCommand {
   @Option(help: "The most tasks, from the start.")
   var limit: Int?
 
-  @Option(help: "Take so many of the tasks at random, from the whole file.")
-  var sample: Int?
-
-  @Option(help: "Decides which tasks --sample takes (default: 0).")
-  var seed: UInt64?
+  @OptionGroup var sampling: SampleOptions
 
   @Flag(
     help: "End every response with a line feed, so that a model learns where its answer ends.")
   var lineFeed = false
 
   func validate() throws {
-    try requirePositive([
-      ("--longest-context", longestContext), ("--limit", limit), ("--sample", sample),
-    ])
-    try requireSample(sample, limit: limit, seed: seed)
+    try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
+    try sampling.exclude(limit: limit)
   }
 
   func run() throws {
     try reportingErrors(interruptible: true) {
       let report = try SQuAD(
         longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : "",
-        sample: sample.map { ($0, seed ?? 0) }
+        sample: sampling.choice
       ).convert(file, to: out)
       note("\(out): \(report.line())")
     }
@@ -101,20 +95,16 @@ struct WikiTextData: ParsableCommand {
   @Option(help: "The most rows, from the start.")
   var limit: Int?
 
-  @Option(help: "Take so many of the tasks at random, from the whole file.")
-  var sample: Int?
-
-  @Option(help: "Decides which tasks --sample takes (default: 0).")
-  var seed: UInt64?
+  @OptionGroup var sampling: SampleOptions
 
   func validate() throws {
     let forTasks = [
       ("--context-words", contextWords), ("--query-words", queryWords),
       ("--response-words", responseWords), ("--queries-per-context", queriesPerContext),
-      ("--sample", sample),
+      ("--sample", sampling.sample),
     ]
     try requirePositive(forTasks + [("--shortest", shortest), ("--limit", limit)])
-    try requireSample(sample, limit: limit, seed: seed)
+    try sampling.exclude(limit: limit)
     for (name, value) in forTasks {
       if let value, value > 1_000_000 { throw ValidationError("\(name) is at most 1000000.") }
       if value != nil, plain { throw ValidationError("\(name) does not go with --plain.") }
@@ -127,7 +117,7 @@ struct WikiTextData: ParsableCommand {
       let text = WikiText(
         contextWords: contextWords ?? 96, queryWords: queryWords ?? 1,
         responseWords: responseWords ?? 16, queriesPerContext: queriesPerContext ?? 1, limit: limit,
-        sample: sample.map { ($0, seed ?? 0) })
+        sample: sampling.choice)
       if plain {
         let report = try text.paragraphs(file, to: out, shortest: shortest ?? 200)
         note("\(out): \(report.line(of: "paragraphs"))")
@@ -138,11 +128,28 @@ struct WikiTextData: ParsableCommand {
   }
 }
 
-private func requireSample(_ sample: Int?, limit: Int?, seed: UInt64?) throws {
-  if sample != nil, limit != nil {
-    throw ValidationError("--sample and --limit exclude one another.")
+/// Flags that take random tasks of a file.
+struct SampleOptions: ParsableArguments {
+  @Option(help: "Take so many of the tasks at random, from the whole file.")
+  var sample: Int?
+
+  @Option(help: "Decides which tasks --sample takes (default: 0).")
+  var seed: UInt64?
+
+  func validate() throws {
+    try requirePositive([("--sample", sample)])
+    if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
   }
-  if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
+
+  /// Throws where the first tasks are asked for as well.
+  func exclude(limit: Int?) throws {
+    if sample != nil, limit != nil {
+      throw ValidationError("--sample and --limit exclude one another.")
+    }
+  }
+
+  /// How many, and by which seed.
+  var choice: (count: Int, seed: UInt64)? { sample.map { ($0, seed ?? 0) } }
 }
 
 private func requirePositive(_ options: [(name: String, value: Int?)]) throws {

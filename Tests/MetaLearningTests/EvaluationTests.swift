@@ -251,10 +251,10 @@ import Weights
 
   /// By hand: the clusters' sums of residuals are 1 and −1, so that the square is 2/1 · 2 / 4².
   @Test func clusters() {
-    #expect(Estimate([1, 1, 0, 0], clusters: [7, 7, 3, 3]).standardError == 0.5)
-    let alone = Estimate([3, 1, 0, 2], clusters: [0, 1, 2, 3])
+    #expect(Estimate([1, 1, 0, 0], clusters: [[0, 1], [2, 3]]).standardError == 0.5)
+    let alone = Estimate([3, 1, 0, 2], clusters: [[0], [1], [2], [3]])
     #expect(alone == Estimate([3, 1, 0, 2]))
-    #expect(Estimate([1, 0], clusters: [0, 0]) == Estimate([0.5]))
+    #expect(Estimate([1, 0], clusters: [[0, 1]]) == Estimate([0.5]))
   }
 
   /// Asking the same questions twice tells nothing new; 1e-6 for sums in f32.

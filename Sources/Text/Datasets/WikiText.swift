@@ -58,7 +58,7 @@ public struct WikiText {
     let report = try read(path) { (task) throws(JSONLines.Failure) in
       if writer.count == limit { return false }
       if sampling?.takesNext() != false { try writer.append(task) }
-      return true
+      return writer.count != limit
     }
     return try Self.finish(writer, report, path)
   }
