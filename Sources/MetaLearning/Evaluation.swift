@@ -33,7 +33,7 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
   case memory(needed: Int)
   /// There are fewer tasks than a group of retention has.
   case retention(contexts: Int, tasks: Int)
-  /// More than half of the tasks have the same context, or there is one alone.
+  /// All tasks have the same context.
   case noOtherContext
 
   /// One line.
@@ -44,7 +44,7 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
     case .retention(let contexts, let tasks):
       "--retention \(contexts): \(tasks) tasks do not make a group of \(contexts)"
     case .noOtherContext:
-      "--irrelevant-context: no other context for every task: more than half share one"
+      "--irrelevant-context: there is no other context: all tasks have the same"
     }
   }
 }
@@ -120,20 +120,19 @@ public struct Evaluator {
     _ groups: [TaskGroup], _ texts: [[Int32]], _ options: EvaluationOptions,
     _ progress: (String, Int, Int) -> Void
   ) throws -> EvaluationReport {
-    let others = options.irrelevantContext ? groups.withOtherContexts(seed: options.seed) : nil
-    if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
     let arena = Arena()
-    let (meta, together) = try meta(
-      groups, textRows: texts.map(\.count).max() ?? 0, prompts: .all, options.reader, arena)
+    let (shared, others, plan) = try sharing(
+      groups, textRows: texts.map(\.count).max() ?? 0, options)
+    let meta = try meta(plan, arena)
     var scores: [GroupScores] = []
-    for range in groups.indices.cut(into: together) {
+    for range in shared.groups.indices.cut(into: plan.together) {
       scores += try meta.evaluate(
-        Array(groups[range]), reader: options.reader,
+        Array(shared.groups[range]), reader: options.reader,
         contextsOf: others.map { Array($0[range]) })
-      progress("evaluating", scores.count, groups.count)
+      progress("evaluating", shared.tasks(of: scores.count), groups.count)
     }
     var report = EvaluationReport(
-      scores, contextsPerUpdate: groups.first?.triplets.count ?? 1,
+      shared.apart(scores), contextsPerUpdate: groups.first?.triplets.count ?? 1,
       clusters: groups.placesByContexts)
     report.plainText = try plainText(meta, texts, progress)
     return report
@@ -157,10 +156,12 @@ public struct Evaluator {
   ) throws -> Retention {
     let groups = groups.regrouped(into: contexts, seed: options.seed)
     let arena = Arena()
-    let (meta, together) = try meta(groups, textRows: 0, prompts: .none, options.reader, arena)
+    let (plan, fits) = plan(groups, textRows: 0, prompts: .none, options.reader)
+    guard fits else { throw EvaluationError.memory(needed: plan.total) }
+    let meta = try meta(plan, arena)
     let ways = contexts == 1 ? [false] : [false, true]
     var scores = ways.map { _ in [ResponseScore]() }
-    for range in groups.indices.cut(into: together) {
+    for range in groups.indices.cut(into: plan.together) {
       for (way, oneByOne) in ways.enumerated() {
         scores[way] += try meta.evaluateRetention(
           Array(groups[range]), oneByOne: oneByOne, reader: options.reader)
@@ -173,22 +174,42 @@ public struct Evaluator {
       sequential: ways.count == 1 ? batched : FormReport(scores[1]))
   }
 
-  /// What evaluates `groups`, and how many of them at once.
-  private func meta(
-    _ groups: [TaskGroup], textRows: Int, prompts: PromptForms, _ reader: AnswerReader?,
-    _ arena: Arena
-  ) throws -> (meta: MetaGradient<Float>, together: Int) {
-    let planner = MemoryPlanner(
+  /// `tasks` with as many queries of one context together as the memory holds, whose contexts they meet
+  /// where the control is asked for, and a plan for both.
+  private func sharing(
+    _ tasks: [TaskGroup], textRows: Int, _ options: EvaluationOptions
+  ) throws -> (shared: SharedContexts, others: [TaskGroup]?, plan: MemoryPlan) {
+    var needed = 0
+    for queries in [8, 4, 2, 1] {
+      let shared = SharedContexts(tasks, queries: queries)
+      let others =
+        options.irrelevantContext ? shared.groups.withOtherContexts(seed: options.seed) : nil
+      if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
+      // A sweep can have a long context more often than the groups have it.
+      let (plan, fits) = plan(
+        shared.groups + (others ?? []), textRows: textRows, prompts: .all, options.reader)
+      if fits { return (shared, others, plan) }
+      needed = plan.total
+    }
+    throw EvaluationError.memory(needed: needed)
+  }
+
+  private func plan(
+    _ groups: [TaskGroup], textRows: Int, prompts: PromptForms, _ reader: AnswerReader?
+  ) -> (plan: MemoryPlan, fits: Bool) {
+    MemoryPlanner(
       weights: weights, layout: adapter.layout, configuration: configuration, groups: groups,
       textRows: textRows, prompts: prompts, workers: workers, trains: false,
-      floor: floor, answerTokens: reader?.end.maximum ?? 0)
-    let (plan, fits) = planner.best(budget: budget, batchSize: 32)
-    guard fits else { throw EvaluationError.memory(needed: plan.total) }
+      floor: floor, answerTokens: reader?.end.maximum ?? 0
+    ).best(budget: budget, batchSize: 32)
+  }
+
+  private func meta(_ plan: MemoryPlan, _ arena: Arena) throws -> MetaGradient<Float> {
     let meta = MetaGradient(
       weights: weights, adapter: adapter, configuration: configuration,
       limits: plan.limits, policy: plan.keep, workers: workers, arena: arena)
     try readRates(meta.rates)
-    return (meta, plan.together)
+    return meta
   }
 }
 

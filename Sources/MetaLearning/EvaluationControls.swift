@@ -3,23 +3,24 @@ import Storage
 extension [TaskGroup] {
   /// The places of the groups that have the same contexts, together.
   var placesByContexts: [[Int]] {
-    Array<Int>(indices).joined { self[$0].triplets.map(\.context) }
+    Array<Int>(indices).joined { place in
+      let group = self[place]
+      return group.contexts.map { group.triplets[$0[0]].context }
+    }
   }
 
-  /// For every group another one whose contexts differ from its own: a random cycle that depends on
-  /// `seed` alone; nil where more than half of the groups have the same contexts.
+  /// For every group another one whose contexts differ from its own, the same for all groups that have
+  /// the same contexts; nil where all have.
   ///
-  /// Groups are laid out by their contexts, in random order, and each takes the group as many places
-  /// further on as the most frequent contexts have groups: nobody meets its own.
+  /// The different contexts stand in a circle whose order depends on `seed` alone, and each meets the
+  /// next.
   public func withOtherContexts(seed: UInt64) -> [TaskGroup]? {
     var random = SplitMix64(seed: seed ^ 0x6f74_6865_7273)
-    let classes = placesByContexts
-    let largest = classes.map(\.count).max() ?? 0
-    guard largest > 0, largest * 2 <= count else { return nil }
-    let order = classes.randomOrder(&random).flatMap { $0.randomOrder(&random) }
+    let circle = placesByContexts.randomOrder(&random)
+    guard circle.count > 1 else { return nil }
     var result = self
-    for (place, index) in order.enumerated() {
-      result[index] = self[order[(place + largest) % count]]
+    for (own, next) in zip(circle, circle.dropFirst() + circle.prefix(1)) {
+      for place in own { result[place] = self[next[0]] }
     }
     return result
   }
