@@ -114,6 +114,7 @@ extension Experiment {
     for variant in variants {
       try known(variant.stage, stageNames, variant.place)
       try known(variant.stageData, dataNames, variant.place)
+      try known(variant.baseline, variants.map(\.name), variant.place)
       for name in variant.on ?? [] { try known(name, dataNames, variant.place) }
       for name in variant.paper.keys { try known(name, dataNames, variant.place) }
     }
@@ -180,6 +181,7 @@ extension Experiment.Variant {
     stageData = try reader.string("stage-data")
     evaluate = try reader.string("evaluate") ?? ""
     on = try reader.strings("on")
+    baseline = try reader.string("baseline")
     paper = [:]
     for (name, value) in try reader.pairs("paper") { paper[name] = value }
     try reader.finish()

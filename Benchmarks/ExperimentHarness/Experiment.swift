@@ -56,6 +56,9 @@ public struct Experiment: Sendable {
     var evaluate: String
     /// The data sets it is evaluated on; nil for all.
     var on: [String]?
+    /// The variant that its share of a gap is counted from, where it is not the experiment's; its own
+    /// name for one that has no share.
+    var baseline: String?
     /// What the paper has, by data set, as it is printed.
     var paper: [String: String]
   }
@@ -97,7 +100,7 @@ public struct Experiment: Sendable {
   var data: [DataSet]
   var stages: [Stage]
   var variants: [Variant]
-  /// The variant that shares of a gap are counted from.
+  /// The variant that shares of a gap are counted from, unless a variant names another one.
   var baseline: String
   /// Flags of every evaluation.
   var evaluate: String
@@ -105,4 +108,14 @@ public struct Experiment: Sendable {
   var evaluatePlace: String
   var tables: [Table]
   var picture: Picture?
+
+  /// The variant that the share of a gap of `variant` is counted from.
+  func baseline(of variant: String) -> String {
+    variants.first { $0.name == variant }?.baseline ?? baseline
+  }
+
+  /// What `variant` is called.
+  func title(of variant: String) -> String {
+    variants.first { $0.name == variant }?.title ?? variant
+  }
 }

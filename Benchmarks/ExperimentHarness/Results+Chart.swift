@@ -6,7 +6,7 @@ extension Results {
     guard let picture = experiment.picture, !rows.isEmpty else { return nil }
     let panels = data.map { set in
       BarChart.Panel(
-        title: set.title, subtitle: Self.name(set.metric),
+        title: set.title, subtitle: measure(set),
         groups: variants(on: set.name).map { variant in
           BarChart.Group(
             title: variant.title,
@@ -19,7 +19,9 @@ extension Results {
     }
     return BarChart(
       title: picture.title.isEmpty ? experiment.title : picture.title,
-      note: isSmoke ? "A smoke run: numbers mean nothing." : "Bars: ± one standard error.",
+      note: isSmoke
+        ? "A smoke run: numbers mean nothing."
+        : "Model: \(plan.model.split(separator: "/").last ?? ""). Whiskers: ± one standard error.",
       series: picture.bars.map(\.title), panels: panels,
       isShare: picture.bars.allSatisfy { Self.isShare($0.path) })
   }

@@ -35,7 +35,7 @@ extension Results {
             [variant.title] + columns.map { cell($0.path, variant.name, set) }
               + (hasPaper ? [variant.paper[set.name] ?? "–"] : [])
           })
-        return ["## \(title)", sentence(set), body.markdown]
+        return ["## \(title)", "Numbers are \(measure(set)).", body.markdown]
       }
     case .across(let path):
       let names = experiment.variants.filter { variant in
@@ -56,18 +56,18 @@ extension Results {
   }
 
   /// Which share a data set's numbers are, of how many tests and seeds.
-  private func sentence(_ set: Experiment.DataSet) -> String {
+  func measure(_ set: Experiment.DataSet) -> String {
     let own = rows.filter { $0.data == set.name }
     let tests = Set(own.map { $0.report.groups * $0.report.contextsPerUpdate }).sorted()
     let seeds = Set(own.compactMap(\.seed)).count
-    var text = "Numbers are \(Self.name(set.metric))"
+    var text = Self.name(set.metric)
     if !tests.isEmpty { text += " over \(tests.map(String.init).joined(separator: " / ")) tests" }
     if seeds > 0 { text += ", \(seeds) \(seeds == 1 ? "seed" : "seeds")" }
-    return text + "."
+    return text
   }
 
   private var legend: String {
-    var text = """
+    let text = """
       NC: the query alone. Prompt: the context in the prompt. FT: the query alone after one gradient \
       step on the context. ± is a standard error over tasks, and with several seeds over these too. –: \
       not there, or not defined.
@@ -78,12 +78,23 @@ extension Results {
       }
       return false
     }
-    if usesRecovered,
-      let base = experiment.variants.first(where: { $0.name == experiment.baseline })
-    {
-      text += " Recovered: (FT − FT of '\(base.title)') / (Prompt − FT of '\(base.title)')."
+    return usesRecovered ? text + " " + recoveredLegend : text
+  }
+
+  /// What the share is, and which variants have which baseline.
+  private var recoveredLegend: String {
+    let others = Dictionary(grouping: experiment.variants.filter { $0.baseline != nil }) {
+      experiment.baseline(of: $0.name)
     }
-    return text
+    let exceptions = others.sorted { $0.key < $1.key }.compactMap { baseline, variants -> String? in
+      let names = variants.filter { $0.name != baseline }.map { "'\($0.title)'" }
+      return names.isEmpty
+        ? nil : "of \(names.joined(separator: ", ")) it is '\(experiment.title(of: baseline))'"
+    }
+    return """
+      Recovered: (FT − FT of the baseline) / (Prompt of the baseline − FT of the baseline). The baseline is \
+      \((["'\(experiment.title(of: experiment.baseline))'"] + exceptions).joined(separator: "; ")).
+      """
   }
 
   private var times: String {

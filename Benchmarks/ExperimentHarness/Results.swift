@@ -134,10 +134,11 @@ struct Results {
 
   /// (FT − baseline's FT) / (baseline's Prompt − baseline's FT), the errors taken as independent.
   private func recovered(_ variant: String, _ data: Experiment.DataSet) -> Estimate? {
-    guard variant != experiment.baseline,
+    let baseline = experiment.baseline(of: variant)
+    guard variant != baseline,
       let ft = estimate("ft.$metric", variant, data)?.estimate,
-      let start = estimate("ft.$metric", experiment.baseline, data)?.estimate,
-      let goal = estimate("prompt.$metric", experiment.baseline, data)?.estimate,
+      let start = estimate("ft.$metric", baseline, data)?.estimate,
+      let goal = estimate("prompt.$metric", baseline, data)?.estimate,
       goal.mean > start.mean
     else { return nil }
     let gap = goal.mean - start.mean

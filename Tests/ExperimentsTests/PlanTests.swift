@@ -187,6 +187,10 @@ import Testing
       "words.yaml, line 3: 'variants.v': 's' is none of none"
     ),
     (
+      "title: x\ndata: {a: {test: y}}\nvariants: {v: {baseline: w}}",
+      "words.yaml, line 3: 'variants.v': 'w' is none of v"
+    ),
+    (
       "title: x\ndata: {a: {test: y}}\nstages: {s: {command: learn}}",
       "'stages.s.command': 'learn' is none of train, finetune, merge"
     ),

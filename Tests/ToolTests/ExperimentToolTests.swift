@@ -41,10 +41,13 @@ import Weights
     let table = try text("smoke/results.md")
     #expect(table.contains("| gold-trained |") && table.contains("| 100 % |"))
     #expect(table.contains("`stages/broken/reversal/seed-1`: exit code 64"))
+    #expect(
+      table.contains("The baseline is 'untrained'; of 'first order, joint' it is 'gold-trained'."))
     #expect(table.contains("2 seeds") && table.contains("imprint evaluate --model"))
     let picture = try text("smoke/results.svg")
     #expect(picture.hasPrefix("<svg ") && picture.hasSuffix("</svg>\n"))
     #expect(XMLParser(data: Data(picture.utf8)).parse() && picture.contains(">gold-trained<"))
+    #expect(picture.contains("over 6 tests, 2 seeds") && picture.contains("Model: random"))
     let json = try #require(
       JSONSerialization.jsonObject(with: Data(text("smoke/results.json").utf8)) as? [String: Any])
     // Untrained and trained on both (1 + 2 seeds), and joint training on one.

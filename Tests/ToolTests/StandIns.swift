@@ -33,7 +33,7 @@ struct StandIns {
     "MODEL": .source,
     "model.imprint": .model, "smollm2.imprint": .model, ".cache/smollm2.imprint": .model,
     "RUN": .run, "run": .run, ".cache/demo/run": .run,
-    "adapter.safetensors": .adapter, "lora_r8.safetensors": .adapter,
+    "lora_r8.safetensors": .adapter,
     "train.jsonl": .tasks(8), "test.jsonl": .tasks(16), "tasks.jsonl": .tasks(2),
     "character-1.jsonl": .tasks(1),
     "notes.txt": .text(prose), "text.txt": .text(prose), "plain.txt": .text(prose),
