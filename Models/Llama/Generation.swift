@@ -118,32 +118,11 @@ extension Sweep {
 
   /// Puts the keys and values of new tokens behind those that their sequences have had.
   func store(_ layer: Int, _ activations: BlockActivations<S>, in cache: KeyValueCache<S>) {
-    for (segment, sequence) in zip(batch.segments, batch.sequences) {
-      cache.store(
-        layer: layer, sequence: sequence, keys: activations.key.rows(segment),
-        values: activations.value.rows(segment))
-    }
-  }
-
-  /// Attention of new tokens over what their sequences have had before and themselves.
-  func cachedAttention(_ layer: Int, _ activations: BlockActivations<S>, cache: KeyValueCache<S>) {
-    let shape = engine.attentionShape
-    let pairs = zip(batch.segments, batch.sequences).map { ($0, $1) }
-    workers.run { worker in
-      let scratch = engine.attentionScratch[worker]
-      var item = 0
-      for (segment, sequence) in pairs {
-        for row in segment {
-          item += 1
-          if item % workers.count != worker { continue }
-          let count = cache.lengths[sequence] + row - segment.lowerBound + 1
-          let (keys, values) = cache.read(layer: layer, sequence: sequence, count: count)
-          for head in 0..<shape.heads {
-            Attention.decode(
-              head: head, shape: shape, q: activations.query.rows(row..<row + 1), keys: keys,
-              values: values, o: activations.attended.rows(row..<row + 1), scratch: scratch)
-          }
-        }
+    for (segment, sequences) in zip(batch.segments, batch.sequences) {
+      for sequence in sequences {
+        cache.store(
+          layer: layer, sequence: sequence, at: Int(batch.positions[segment.lowerBound]),
+          keys: activations.key.rows(segment), values: activations.value.rows(segment))
       }
     }
   }

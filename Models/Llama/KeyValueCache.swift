@@ -36,10 +36,13 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
     reset(capacities: Array(repeating: capacity, count: sequences))
   }
 
-  /// Puts new keys and values behind those of a sequence, without counting them yet.
-  func store(layer: Int, sequence: Int, keys newKeys: Matrix<S>, values newValues: Matrix<S>) {
-    precondition(lengths[sequence] + newKeys.rows <= capacities[sequence])
-    let start = starts[sequence] + lengths[sequence]
+  /// Puts new keys and values of a sequence at `position` and behind it, without counting them yet.
+  func store(
+    layer: Int, sequence: Int, at position: Int, keys newKeys: Matrix<S>,
+    values newValues: Matrix<S>
+  ) {
+    precondition(position + newKeys.rows <= capacities[sequence])
+    let start = starts[sequence] + position
     keys[layer].rows(start..<start + newKeys.rows).copy(from: newKeys)
     values[layer].rows(start..<start + newValues.rows).copy(from: newValues)
   }

@@ -1,4 +1,5 @@
 import Operations
+import Storage
 public import Weights
 
 /// What is asked of a model: a prompt, and the response that is looked for.
@@ -7,11 +8,16 @@ public struct Question: Sendable {
   public var prompt: [Int32]
   /// At least one token.
   public var response: [Int32]
+  /// How many of the prompt's first tokens are a context, which is read once for all questions of a
+  /// round that begin with the same; less than all of them.
+  public var context: Int
 
-  /// Both parts.
-  public init(prompt: [Int32], response: [Int32]) {
+  /// All parts.
+  public init(prompt: [Int32], response: [Int32], context: Int = 0) {
+    precondition(context < prompt.count)
     self.prompt = prompt
     self.response = response
+    self.context = context
   }
 }
 
@@ -50,25 +56,26 @@ public struct AnswerEnd: Sendable {
 }
 
 extension Sweep {
-  /// Scores the given response of every question and answers it greedily.
+  /// Scores the given response of every question, and answers it greedily unless `end` is nil.
   ///
   /// One pass over the prompts and responses of a round does both: its keys and values stay in
   /// `cache`, and where the first tokens of the given response are the likeliest ones, decoding goes
   /// on behind them. (Leviathan et al. 2023, "Fast inference from transformers via speculative
   /// decoding", with the given response as the draft.) The answers of all rounds are decoded
   /// together. `parameters` says what the rows of a batch see; the batch's `sequences` count the
-  /// questions through all rounds. The cache needs the questions' `cachedTokens(maximum:)` together;
-  /// answers end where the model's positions do.
+  /// questions through all rounds. A context that several questions of a round begin with is read
+  /// once, under the parameters of the first of them. The cache needs the questions'
+  /// `cachedTokens(maximum:)` together; answers end where the model's positions do.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func answer(
-    _ rounds: [[Question]], end: AnswerEnd, cache: KeyValueCache<S>,
+    _ rounds: [[Question]], end: AnswerEnd?, cache: KeyValueCache<S>,
     parameters: (TokenBatch) -> ParameterChange<S>
   ) throws(WeightError) -> [[Answer]] {
     let questions = rounds.flatMap(\.self)
     cache.reset(
       capacities: questions.map {
-        min($0.cachedTokens(maximum: end.maximum), architecture.maxPositionEmbeddings)
+        min($0.cachedTokens(maximum: end?.maximum ?? 0), architecture.maxPositionEmbeddings)
       })
     var answers: [Answer] = []
     var pending: [(sequence: Int, ids: [Int32])] = []
@@ -80,7 +87,7 @@ extension Sweep {
         let sequence = answers.count
         var greedy: [Int32] = []
         let draft = question.response.prefix(answer.agreed) + (answer.other.map { [$0] } ?? [])
-        let goesOn = draft.allSatisfy { end.extend(&greedy, by: $0, to: question) }
+        let goesOn = draft.allSatisfy { end?.extend(&greedy, by: $0, to: question) ?? false }
         answers.append(Answer(predictions: answer.predictions, greedy: greedy))
         // The last token of the answer is the first that the cache does not count.
         guard goesOn, let last = greedy.last else { continue }
@@ -90,7 +97,8 @@ extension Sweep {
     }
     try decode(pending, cache: cache, parameters: parameters) { sequence, logits in
       let id = Sampling.likeliest(logits)
-      return end.extend(&answers[sequence].greedy, by: id, to: questions[sequence]) ? id : nil
+      let goesOn = end?.extend(&answers[sequence].greedy, by: id, to: questions[sequence]) ?? false
+      return goesOn ? id : nil
     }
     var next = 0
     return rounds.map { round in
@@ -107,10 +115,21 @@ extension Sweep {
     parameters: (TokenBatch) -> ParameterChange<S>
   ) throws(WeightError) -> [(predictions: [Prediction], agreed: Int, other: Int32?)] {
     var batch = TokenBatch()
-    for (index, question) in questions.enumerated() {
-      batch.append(
-        question.prompt + question.response, predicted: question.response.count,
-        sequence: first + index)
+    // By question, which of the batch's segments it is.
+    var segments = Array(repeating: 0, count: questions.count)
+    for places in Self.sharing(questions) {
+      let context = places.count == 1 ? 0 : questions[places[0]].context
+      if context > 0 {
+        batch.append(
+          sharedBy: places.map { first + $0 }, questions[places[0]].prompt.prefix(context))
+      }
+      for place in places {
+        let question = questions[place]
+        segments[place] = batch.segments.count
+        batch.append(
+          question.prompt.dropFirst(context) + question.response,
+          predicted: question.response.count, at: context, sequence: first + place)
+      }
     }
     begin(batch, parameters: parameters(batch))
     self.cache = cache
@@ -120,13 +139,21 @@ extension Sweep {
     let predictions = try headScore { row, isGreedy, logits in
       if !isGreedy { misses[row] = Sampling.likeliest(logits) }
     }
-    return batch.lossRanges.map { rows in
+    return segments.map { segment in
+      let rows = batch.lossRanges[segment]
       let miss = rows.first { misses[$0] != nil }
       return (
         Array(predictions[rows]), (miss ?? rows.upperBound) - rows.lowerBound,
         miss.flatMap { misses[$0] }
       )
     }
+  }
+
+  /// The places of the questions that begin with the same context, together.
+  private static func sharing(_ questions: [Question]) -> [[Int]] {
+    questions.allSatisfy { $0.context == 0 }
+      ? questions.indices.map { [$0] }
+      : Array(questions.indices).joined { questions[$0].prompt.prefix(questions[$0].context) }
   }
 }
 

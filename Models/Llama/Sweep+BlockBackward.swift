@@ -126,7 +126,7 @@ extension Sweep {
     let primalValues = perHead(engine.valueHeads, lane: 0)
     let tangentKeys = perHead(engine.keyHeads, lane: 1)
     let tangentValues = perHead(engine.valueHeads, lane: 1)
-    eachHead { head, segment, worker in
+    eachHead { head, _, segment, worker in
       let scratch = engine.attentionScratch[worker]
       let place = head * rows + segment.lowerBound..<head * rows + segment.upperBound
       let a = activations.primal.rows(segment)

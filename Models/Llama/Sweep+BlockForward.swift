@@ -36,11 +36,7 @@ extension Sweep {
       rotate(heads[1].output, heads: engine.attentionShape.kvHeads, lanes: lanes, chunk: chunk)
     }
     if let cache { store(layer, activations.primal, in: cache) }
-    if let cache, batch.continuesSequences {
-      cachedAttention(layer, activations.primal, cache: cache)
-    } else {
-      attentionForward(activations, lanes: lanes)
-    }
+    attentionForward(layer, activations, lanes: lanes)
 
     let attended = activations.map(\.attended)
     let middle = activations.map(\.middle)
@@ -143,16 +139,28 @@ extension Sweep {
     }
   }
 
-  /// Every head of every sequence, spread over the workers.
-  private func attentionForward(_ activations: Lane<BlockActivations<S>>, lanes: Lanes) {
+  /// Every head of every sequence, spread over the workers. Keys and values of tokens before a segment are in
+  /// the cache.
+  private func attentionForward(
+    _ layer: Int, _ activations: Lane<BlockActivations<S>>, lanes: Lanes
+  ) {
     let shape = engine.attentionShape
-    eachHead { head, segment, worker in
+    let pasts = cache.map { cache in
+      zip(batch.segments, batch.sequences).map { segment, sequences in
+        let position = Int(batch.positions[segment.lowerBound])
+        return position == 0
+          ? nil
+          : cache.read(layer: layer, sequence: sequences[0], count: position + segment.count)
+      }
+    }
+    eachHead { head, index, segment, worker in
       let scratch = engine.attentionScratch[worker]
       let primal = activations.primal.rows(segment)
       if lanes.contains(.primal) {
+        let past = pasts?[index]
         Attention.forward(
-          head: head, shape: shape, q: primal.query, k: primal.key, v: primal.value,
-          o: primal.attended, scratch: scratch)
+          head: head, shape: shape, q: primal.query, k: past?.keys ?? primal.key,
+          v: past?.values ?? primal.value, o: primal.attended, scratch: scratch)
       }
       if lanes.contains(.tangent), let tangent = activations.tangent?.rows(segment) {
         Attention.forwardTangent(
@@ -163,13 +171,15 @@ extension Sweep {
     }
   }
 
-  func eachHead(_ body: @Sendable (_ head: Int, _ segment: Range<Int>, _ worker: Int) -> Void) {
+  func eachHead(
+    _ body: @Sendable (_ head: Int, _ index: Int, _ segment: Range<Int>, _ worker: Int) -> Void
+  ) {
     let heads = engine.attentionShape.heads
     let segments = batch.segments
     let workers = workers
     workers.run { worker in
       for item in stride(from: worker, to: heads * segments.count, by: workers.count) {
-        body(item % heads, segments[item / heads], worker)
+        body(item % heads, item / heads, segments[item / heads], worker)
       }
     }
   }

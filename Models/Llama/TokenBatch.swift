@@ -15,17 +15,14 @@ public struct TokenBatch: Sendable {
   /// The scored rows of each sequence, as a range of 0 ..< n.
   public private(set) var lossRanges: [Range<Int>] = []
 
-  /// The sequence of a key-value cache that each segment belongs to.
-  public private(set) var sequences: [Int] = []
+  /// The sequences of a key-value cache that each segment belongs to: one, or all that begin with it.
+  public private(set) var sequences: [[Int]] = []
 
   /// No sequence.
   public init() {}
 
   /// T.
   public var count: Int { ids.count }
-  /// Whether a sequence has had tokens before this batch.
-  var continuesSequences: Bool { segments.contains { positions[$0.lowerBound] > 0 } }
-
   /// Adds the next tokens of a sequence that has had `position` before; the last one's prediction
   /// is what is asked for.
   mutating func append(continuing tokens: [Int32], at position: Int, sequence: Int) {
@@ -33,27 +30,39 @@ public struct TokenBatch: Sendable {
     ids += tokens
     positions += tokens.indices.map { Int32(position + $0) }
     segments.append(start..<ids.count)
-    sequences.append(sequence)
+    sequences.append([sequence])
     lossRanges.append(lossRows.count..<lossRows.count + 1)
     lossRows.append(Int32(ids.count - 1))
     targets.append(0)
     weights.append(0)
   }
 
+  /// Adds the first tokens of several sequences of a key-value cache; none is scored.
+  mutating func append(sharedBy sequences: [Int], _ tokens: some Collection<Int32>) {
+    let start = ids.count
+    ids += tokens
+    positions += (0..<tokens.count).map { Int32($0) }
+    segments.append(start..<ids.count)
+    self.sequences.append(sequences)
+    lossRanges.append(lossRows.count..<lossRows.count)
+  }
+
   /// Adds a sequence whose last `predicted` tokens are scored, each with `weight` ÷ predicted.
   ///
   /// The last token itself is not an input: a sequence of n tokens takes n − 1 rows. Needs
   /// 1 ≤ predicted < tokens.count.
-  /// With a key-value cache the tokens are those of `sequence`, by default the next one.
+  /// With a key-value cache the tokens are those of `sequence`, by default the next one, behind
+  /// `position` that it has in the cache or in this batch.
   public mutating func append(
-    _ tokens: [Int32], predicted: Int, weight: Double = 1, sequence: Int? = nil
+    _ tokens: [Int32], predicted: Int, weight: Double = 1, at position: Int = 0,
+    sequence: Int? = nil
   ) {
     precondition(predicted >= 1 && predicted < tokens.count)
     let start = ids.count
     let rows = tokens.count - 1
     ids += tokens.dropLast()
-    positions += (0..<rows).map { Int32($0) }
-    sequences.append(sequence ?? segments.count)
+    positions += (position..<position + rows).map { Int32($0) }
+    sequences.append([sequence ?? segments.count])
     segments.append(start..<start + rows)
     let firstScored = lossRows.count
     for row in rows - predicted..<rows {

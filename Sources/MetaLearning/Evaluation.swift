@@ -187,7 +187,7 @@ public struct Evaluator {
       if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
       // A sweep can have a long context more often than the groups have it.
       let (plan, fits) = plan(
-        shared.groups + (others ?? []), textRows: textRows, prompts: .all, options.reader)
+        shared.groups + (others ?? []), textRows: textRows, prompts: .allSharing, options.reader)
       if fits { return (shared, others, plan) }
       needed = plan.total
     }

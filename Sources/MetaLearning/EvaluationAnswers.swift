@@ -46,7 +46,10 @@ public struct AnswerReader: Sendable {
 extension TaskGroup.Triplet {
   /// The query, behind the context where `prompted`, and the response that is looked for.
   func question(prompted: Bool) -> Question {
-    Question(prompt: prompted ? context + separator + query : start + query, response: response)
+    prompted
+      ? Question(
+        prompt: context + separator + query, response: response, context: context.count)
+      : Question(prompt: start + query, response: response)
   }
 }
 

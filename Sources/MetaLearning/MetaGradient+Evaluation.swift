@@ -109,12 +109,14 @@ extension MetaGradient {
       triplets.map { $0.question(prompted: round.form == .prompted) }
     }
     var rows: [[ResponseScore]] = []
-    if let reader, let cache {
+    if let cache {
       let answers = try outer.answer(
-        questions, end: reader.end, cache: cache, parameters: parameters)
+        questions, end: reader?.end, cache: cache, parameters: parameters)
       rows = answers.map { answers in
-        zip(answers, triplets).map {
-          ResponseScore(predictions: [$0.predictions], answers: [reader.score($0.greedy, $1)])
+        zip(answers, triplets).map { answer, task in
+          ResponseScore(
+            predictions: [answer.predictions],
+            answers: reader.map { [$0.score(answer.greedy, task)] })
         }
       }
     } else {
@@ -180,9 +182,9 @@ extension TokenBatch {
     group: (_ sequence: Int) -> Int?
   ) -> [(group: Int?, rows: Range<Int>, scored: Range<Int>)] {
     var spans: [(group: Int?, rows: Range<Int>, scored: Range<Int>)] = []
-    for (place, sequence) in sequences.enumerated() {
+    for (place, sequences) in sequences.enumerated() {
       let (rows, scored) = (segments[place], lossRanges[place])
-      let owner = group(sequence)
+      let owner = group(sequences[0])
       if let last = spans.last, last.group == owner {
         spans[spans.count - 1].rows = last.rows.lowerBound..<rows.upperBound
         spans[spans.count - 1].scored = last.scored.lowerBound..<scored.upperBound

@@ -16,13 +16,15 @@ extension MetaLimits {
         max($0.context.count, prompts == .none ? $0.unprompted.count : $0.prompted.count)
       }.max() ?? 1
     let inner = most(\.innerRows)
+    let sharesContexts =
+      prompts == .allSharing && groups.contains { $0.contexts.count < $0.triplets.count }
     let outer = max(most(\.outerRows), most { $0.promptedRows(prompts) }, textRows)
     self.init(
       groups: together, innerRows: inner, outerRows: max(outer, prompts == .none ? 0 : inner),
       scoredRows: most(\.responseTokens), sequence: max(longest + answerTokens, textRows + 1),
       logitRows: min(logitRows, max(inner, outer)),
-      cachedTokens: answerTokens == 0
-        ? 0 : most { $0.cachedTokens(prompts: prompts == .all, maximum: answerTokens) })
+      cachedTokens: answerTokens == 0 && !sharesContexts
+        ? 0 : most { $0.cachedTokens(prompts: prompts == .allSharing, maximum: answerTokens) })
   }
 }
 

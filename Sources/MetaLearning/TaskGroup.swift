@@ -1,3 +1,5 @@
+import Storage
+
 /// Tasks that share one adapted model: K contexts of one inner step and the queries asked of it.
 ///
 /// Zhang et al. 2025, §3 (K = 1) and §5.4 (several contexts).
@@ -61,10 +63,14 @@ public struct TaskGroup: Sendable {
   /// The most rows of the Prompt form in `forms`.
   public func promptedRows(_ forms: PromptForms) -> Int {
     let rows = triplets.map { $0.prompted.count - 1 }
+    func saved(_ places: [Int]) -> Int {
+      (places.count - 1) * triplets[places[0]].context.count
+    }
     return switch forms {
     case .none: 0
     case .onePerContext: contexts.reduce(0) { $0 + ($1.map { rows[$0] }.max() ?? 0) }
     case .all: rows.reduce(0, +)
+    case .allSharing: rows.reduce(0, +) - contexts.reduce(0) { $0 + saved($1) }
     }
   }
   /// Scored rows of the outer pass.
@@ -79,6 +85,8 @@ public enum PromptForms: Sendable {
   case onePerContext
   /// All of them.
   case all
+  /// All of them, with a key-value cache that lets the tasks of one context read it once.
+  case allSharing
 }
 
 extension [TaskGroup.Triplet] {
@@ -93,22 +101,5 @@ extension [TaskGroup.Triplet] {
     return bundles.cut(into: contexts).filter { $0.count == contexts }.map {
       TaskGroup(Array($0.joined()))
     }
-  }
-}
-
-extension Array {
-  /// Elements of the same `key` together, in the order in which keys are first met.
-  func joined<Key: Hashable>(by key: (Element) -> Key) -> [[Element]] {
-    var places: [Key: Int] = [:]
-    var result: [Self] = []
-    for element in self {
-      let place = places[key(element), default: result.count]
-      if place == result.count {
-        places[key(element)] = place
-        result.append([])
-      }
-      result[place].append(element)
-    }
-    return result
   }
 }

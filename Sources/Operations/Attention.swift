@@ -73,10 +73,10 @@ public enum Attention {
       self.v = v.columns(shape.group(head))
     }
 
-    /// p of the queries `block`, shape (block, block.upperBound).
-    func probabilities(_ block: Range<Int>, into p: Matrix<S>) {
-      multiply(q.rows(block), k.rows(0..<block.upperBound), .second, into: p, scale: scale)
-      S.softmax(p.rows, block.lowerBound, p.columns, p.pointer, p.stride)
+    /// p of the queries `block`, before whose first `past` keys are; shape (block, past + block.upperBound).
+    func probabilities(_ block: Range<Int>, past: Int = 0, into p: Matrix<S>) {
+      multiply(q.rows(block), k.rows(0..<p.columns), .second, into: p, scale: scale)
+      S.softmax(p.rows, past + block.lowerBound, p.columns, p.pointer, p.stride)
     }
 
     /// ṗ of the queries `block` from p.
@@ -92,17 +92,20 @@ public enum Attention {
     }
   }
 
-  /// Writes the columns of `head` of o.
+  /// Writes the columns of `head` of o. Where there are more keys than queries, these are the last tokens of
+  /// a sequence whose first ones have been computed before: k and v (n, K·d), n ≥ T.
   public static func forward<S: Kernel>(
     head: Int, shape: AttentionShape, q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, o: Matrix<S>,
     scratch: AttentionScratch<S>
   ) {
     let h = Head(head, shape, q, k, v)
     let o = o.columns(shape.query(head))
+    let past = k.rows - q.rows
     for block in blocks(q.rows, AttentionScratch<S>.block) {
-      let p = scratch.scores(0, rows: block.count, columns: block.upperBound)
-      h.probabilities(block, into: p)
-      multiply(p, h.v.rows(0..<block.upperBound), into: o.rows(block))
+      let seen = past + block.upperBound
+      let p = scratch.scores(0, rows: block.count, columns: seen)
+      h.probabilities(block, past: past, into: p)
+      multiply(p, h.v.rows(0..<seen), into: o.rows(block))
     }
   }
 
@@ -229,20 +232,5 @@ public enum Attention {
       multiply(ds, k, into: gradients.dq.rows(block), scale: scale)
       multiply(ds, q, .first, into: gradients.dk.rows(seen), scale: scale, keep: 1)
     }
-  }
-
-  /// One new query against `n` cached keys and values: writes the columns of `head` of o.
-  ///
-  /// Shapes: q and o (1, H·d), keys and values (n, K·d).
-  public static func decode<S: Kernel>(
-    head: Int, shape: AttentionShape, q: Matrix<S>, keys: Matrix<S>, values: Matrix<S>,
-    o: Matrix<S>, scratch: AttentionScratch<S>
-  ) {
-    precondition(q.rows == 1)
-    let h = Head(head, shape, q, keys, values)
-    let p = scratch.scores(0, rows: 1, columns: keys.rows)
-    multiply(h.q, h.k, .second, into: p, scale: h.scale)
-    S.softmax(1, keys.rows - 1, keys.rows, p.pointer, p.stride)
-    multiply(p, h.v, into: o.columns(shape.query(head)))
   }
 }

@@ -59,7 +59,7 @@ import Testing
       tokens: rounds.joined().reduce(0) { $0 + $1.cachedTokens(maximum: 9) }, arena: arena)
     let answers = try sweep.answer(rounds, end: end, cache: cache) { batch in
       var change = ParameterChange<Double>(layers: 2)
-      for (segment, sequence) in zip(batch.segments, batch.sequences) where sequence < 3 {
+      for (segment, sequence) in zip(batch.segments, batch.sequences) where sequence[0] < 3 {
         change.add(adapter, rows: segment)
       }
       return change
@@ -80,6 +80,44 @@ import Testing
         }
       }
     }
+  }
+
+  /// Questions about contexts of one and several, in any order, read once: the scores and answers of each
+  /// alone. 1e-12 for sums in f64 of other blocks.
+  @Test func aContextIsReadOnce() throws {
+    let contexts: [[Int32]] = [[5, 9, 30, 2, 61], [7, 1], [40, 3, 3]]
+    let asked: [(context: Int, query: [Int32], response: [Int32])] = [
+      (0, [8, 2], [4]), (1, [8], [9, 9]), (0, [11], [1, 2, 3]), (2, [6, 6], [5]),
+      (1, [20, 21, 22], [7]),
+    ]
+    let questions = asked.map {
+      Question(
+        prompt: contexts[$0.context] + $0.query, response: $0.response,
+        context: contexts[$0.context].count)
+    }
+    let end = AnswerEnd(stops: [], maximum: 4)
+    let cache = KeyValueCache<Double>(architecture: weights.architecture, tokens: 80, arena: arena)
+    var rows: [Int] = []
+    func answers(_ questions: [Question], _ end: AnswerEnd?) throws -> [Answer] {
+      try sweep.answer([questions], end: end, cache: cache) {
+        rows.append($0.count)
+        return parameters(adapted: true, 0..<$0.count)
+      }[0]
+    }
+    let together = try answers(questions, end)
+    // The contexts of 5 and 2 tokens once, that of 3 with its question.
+    #expect(rows[0] == 5 + (2 + 3) + 2 + (2 + 3) + (3 + 2))
+    for (question, answer) in zip(questions, together) {
+      let alone = try answers([question], end)[0]
+      #expect(answer.greedy == alone.greedy && answer.greedy.count == 4)
+      for (a, b) in zip(answer.predictions, alone.predictions) {
+        #expect(a.isGreedy == b.isGreedy)
+        #expect(abs(a.negativeLogLikelihood - b.negativeLogLikelihood) < 1e-12)
+      }
+    }
+    let scored = try answers(questions, nil)
+    #expect(scored.map(\.predictions) == together.map(\.predictions))
+    #expect(scored.allSatisfy { $0.greedy.isEmpty })
   }
 
   /// Ends inside the given response and behind it: stops are left out, closing ids are kept.

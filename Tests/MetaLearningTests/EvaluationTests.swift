@@ -23,11 +23,12 @@ import Weights
 
   static func meta(
     _ weights: LlamaWeights<Double>, _ adapter: AdapterTensors<Double>,
-    _ configuration: MetaConfiguration, _ groups: [TaskGroup], arena: Arena
+    _ configuration: MetaConfiguration, _ groups: [TaskGroup], prompts: PromptForms = .all,
+    arena: Arena
   ) -> MetaGradient<Double> {
     MetaGradient(
       weights: weights, adapter: adapter, configuration: configuration,
-      limits: MetaLimits(covering: groups, together: groups.count, prompts: .all, logitRows: 7),
+      limits: MetaLimits(covering: groups, together: groups.count, prompts: prompts, logitRows: 7),
       policy: .lean, workers: Workers(count: 2), arena: arena)
   }
 
@@ -244,7 +245,8 @@ import Weights
 
   /// Tasks that share the inner step on their context have the scores that each has alone, in the order
   /// in which they were given. The same sums in f64: 1e-10.
-  @Test(arguments: [InnerStep.lora, .full]) func sharedContexts(_ inner: InnerStep) throws {
+  @Test(arguments: [InnerStep.lora, .full], [PromptForms.all, .allSharing])
+  func sharedContexts(_ inner: InnerStep, _ prompts: PromptForms) throws {
     let arena = Arena()
     let tasks = Self.tasksOfThreeContexts
     let shared = SharedContexts(tasks, queries: 8)
@@ -255,7 +257,7 @@ import Weights
     let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
     let meta = Self.meta(
       weights, adapter, .init(inner: inner, innerLearningRate: 0.02, order: .first),
-      shared.groups + others, arena: arena)
+      shared.groups + others, prompts: prompts, arena: arena)
     let scores = try shared.apart(meta.evaluate(shared.groups, contextsOf: others))
     #expect(scores.count == tasks.count)
     for (score, task) in zip(scores, tasks) {

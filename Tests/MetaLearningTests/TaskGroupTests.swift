@@ -39,6 +39,7 @@ import Weights
     #expect(group.innerRows == 2 + 2 && group.outerRows == 1 + 1 + 4)
     #expect(group.promptedRows(.none) == 0)
     #expect(group.promptedRows(.all) == 5 + 5 + 8 && group.promptedRows(.onePerContext) == 8 + 5)
+    #expect(group.promptedRows(.allSharing) == 5 + 5 + 8 - 3)
   }
 
   private func trainer(

@@ -167,14 +167,16 @@ import Testing
     #expect(difference(o.elements, expected) < 1e-12)
   }
 
-  @Test func decodeIsTheLastRow() {
-    let x = inputs(9)
-    let o = numbers.zeros(1, 24)
+  /// The last queries of a sequence against all of its keys, one and several, also more than go in one block.
+  @Test(arguments: [(9, 8), (9, 5), (9, 0), (150, 3), (150, 100)])
+  func lastQueriesAreTheLastRows(tokens: Int, past: Int) {
+    let x = inputs(tokens)
+    let o = numbers.zeros(tokens - past, 24)
     for head in 0..<4 {
-      Attention.decode(
-        head: head, shape: shape, q: x.q.rows(8..<9), keys: x.k, values: x.v, o: o,
-        scratch: scratch(9))
+      Attention.forward(
+        head: head, shape: shape, q: x.q.rows(past..<tokens), k: x.k, v: x.v, o: o,
+        scratch: scratch(tokens))
     }
-    #expect(difference(o.elements, Array(forward(x).suffix(24))) < 1e-12)
+    #expect(difference(o.elements, Array(forward(x).dropFirst(24 * past))) < 1e-12)
   }
 }

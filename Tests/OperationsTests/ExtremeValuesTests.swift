@@ -47,8 +47,8 @@ import Testing
       for place in 0..<count {
         keys.fill(-500)
         keys[place, 0] = 500
-        Attention.decode(
-          head: 0, shape: shape, q: q, keys: keys, values: values, o: o, scratch: scratch)
+        Attention.forward(
+          head: 0, shape: shape, q: q, k: keys, v: values, o: o, scratch: scratch)
         #expect(o[0, 0] == Double(place + 1))
       }
     }
