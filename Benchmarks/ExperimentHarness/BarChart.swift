@@ -49,7 +49,9 @@ struct BarChart {
   }
 
   private func width(_ panel: Panel) -> Double {
-    Self.axis + max(1, Double(panel.groups.count)) * groupWidth + 10
+    max(
+      Self.axis + max(1, Double(panel.groups.count)) * groupWidth + 10,
+      Double(panel.title.count) * 14 * Self.boldEm, Double(panel.subtitle.count) * 11 * Self.em)
   }
 
   /// Panels side by side while they fit.

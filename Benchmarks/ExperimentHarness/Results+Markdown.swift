@@ -73,17 +73,19 @@ extension Results {
       not there, or not defined.
       """
     let usesRecovered = experiment.tables.contains { table in
-      if case .columns(let columns) = table.content {
-        return columns.contains { $0.path == "recovered" }
+      switch table.content {
+      case .columns(let columns): columns.contains { $0.path == "recovered" }
+      case .across(let path): path == "recovered"
       }
-      return false
     }
     return usesRecovered ? text + " " + recoveredLegend : text
   }
 
   /// What the share is, and which variants have which baseline.
   private var recoveredLegend: String {
-    let others = Dictionary(grouping: experiment.variants.filter { $0.baseline != nil }) {
+    let shown = Set(data.flatMap { variants(on: $0.name).map(\.name) })
+    let own = experiment.variants.filter { $0.baseline != nil && shown.contains($0.name) }
+    let others = Dictionary(grouping: own) {
       experiment.baseline(of: $0.name)
     }
     let exceptions = others.sorted { $0.key < $1.key }.compactMap { baseline, variants -> String? in

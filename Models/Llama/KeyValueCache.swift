@@ -14,17 +14,20 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
   public private(set) var lengths: [Int]
   private var starts: [Int]
   private let arena: Arena
-  /// By layer, (tokens, K·d).
+  /// By layer, or one for all of them in turn, (tokens, K·d).
   private let keys: [Matrix<S>]
   private let values: [Matrix<S>]
 
-  /// Room for `tokens` tokens of any sequences, as ``reset(capacities:)`` shares them out.
-  public init(architecture: Architecture, tokens: Int, arena: Arena) {
+  /// Room for `tokens` tokens of any sequences, as ``reset(capacities:)`` shares them out; where not
+  /// `keepsLayers`, for those of one layer at a time, which is enough for one pass.
+  public init(architecture: Architecture, tokens: Int, keepsLayers: Bool = true, arena: Arena) {
     let width = architecture.numKeyValueHeads * architecture.headDim
     self.tokens = tokens
     self.arena = arena
     (capacities, lengths, starts) = ([], [], [])
-    keys = (0..<architecture.numHiddenLayers).map { _ in arena.matrix(tokens, width, for: .kept) }
+    keys = (0..<(keepsLayers ? architecture.numHiddenLayers : 1)).map { _ in
+      arena.matrix(tokens, width, for: .kept)
+    }
     values = keys.map { _ in arena.matrix(tokens, width, for: .kept) }
   }
 
@@ -43,6 +46,7 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
   ) {
     precondition(position + newKeys.rows <= capacities[sequence])
     let start = starts[sequence] + position
+    let layer = layer % keys.count
     keys[layer].rows(start..<start + newKeys.rows).copy(from: newKeys)
     values[layer].rows(start..<start + newValues.rows).copy(from: newValues)
   }
@@ -50,6 +54,7 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
   /// The first `count` keys and values of a sequence.
   func read(layer: Int, sequence: Int, count: Int) -> (keys: Matrix<S>, values: Matrix<S>) {
     let rows = starts[sequence]..<starts[sequence] + count
+    let layer = layer % keys.count
     return (keys[layer].rows(rows), values[layer].rows(rows))
   }
 

@@ -56,7 +56,8 @@ public struct AnswerEnd: Sendable {
 }
 
 extension Sweep {
-  /// Scores the given response of every question, and answers it greedily unless `end` is nil.
+  /// Scores the given response of every question, and answers it greedily unless `end` is nil. Without
+  /// a cache there are no answers, and no context is shared.
   ///
   /// One pass over the prompts and responses of a round does both: its keys and values stay in
   /// `cache`, and where the first tokens of the given response are the likeliest ones, decoding goes
@@ -69,11 +70,11 @@ extension Sweep {
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func answer(
-    _ rounds: [[Question]], end: AnswerEnd?, cache: KeyValueCache<S>,
+    _ rounds: [[Question]], end: AnswerEnd?, cache: KeyValueCache<S>?,
     parameters: (TokenBatch) -> ParameterChange<S>
   ) throws(WeightError) -> [[Answer]] {
     let questions = rounds.flatMap(\.self)
-    cache.reset(
+    cache?.reset(
       capacities: questions.map {
         min($0.cachedTokens(maximum: end?.maximum ?? 0), architecture.maxPositionEmbeddings)
       })
@@ -82,7 +83,8 @@ extension Sweep {
     for round in rounds {
       for (question, answer) in zip(
         round,
-        try readRound(round, from: answers.count, cache: cache, parameters: parameters))
+        try readRound(
+          round, from: answers.count, decodes: end != nil, cache: cache, parameters: parameters))
       {
         let sequence = answers.count
         var greedy: [Int32] = []
@@ -90,15 +92,16 @@ extension Sweep {
         let goesOn = draft.allSatisfy { end?.extend(&greedy, by: $0, to: question) ?? false }
         answers.append(Answer(predictions: answer.predictions, greedy: greedy))
         // The last token of the answer is the first that the cache does not count.
-        guard goesOn, let last = greedy.last else { continue }
+        guard goesOn, let last = greedy.last, let cache else { continue }
         cache.advance(sequence, by: question.prompt.count + greedy.count - 1)
         if cache.hasRoom(sequence) { pending.append((sequence, [last])) }
       }
     }
-    try decode(pending, cache: cache, parameters: parameters) { sequence, logits in
-      let id = Sampling.likeliest(logits)
-      let goesOn = end?.extend(&answers[sequence].greedy, by: id, to: questions[sequence]) ?? false
-      return goesOn ? id : nil
+    if let cache, let end {
+      try decode(pending, cache: cache, parameters: parameters) { sequence, logits in
+        let id = Sampling.likeliest(logits)
+        return end.extend(&answers[sequence].greedy, by: id, to: questions[sequence]) ? id : nil
+      }
     }
     var next = 0
     return rounds.map { round in
@@ -108,16 +111,16 @@ extension Sweep {
   }
 
   /// Scores the responses of a round whose first sequence is `first`, leaving keys and values in the
-  /// cache. Returns the predictions, how many tokens greedy decoding agrees with, and the one that it
+  /// cache. Returns the predictions, and where it `decodes` how many tokens greedy decoding agrees with, and the one that it
   /// has instead of the next.
   private func readRound(
-    _ questions: [Question], from first: Int, cache: KeyValueCache<S>,
+    _ questions: [Question], from first: Int, decodes: Bool, cache: KeyValueCache<S>?,
     parameters: (TokenBatch) -> ParameterChange<S>
   ) throws(WeightError) -> [(predictions: [Prediction], agreed: Int, other: Int32?)] {
     var batch = TokenBatch()
     // By question, which of the batch's segments it is.
     var segments = Array(repeating: 0, count: questions.count)
-    for places in Self.sharing(questions) {
+    for places in cache == nil ? questions.indices.map({ [$0] }) : Self.sharing(questions) {
       let context = places.count == 1 ? 0 : questions[places[0]].context
       if context > 0 {
         batch.append(
@@ -137,7 +140,7 @@ extension Sweep {
     try forward()
     var misses: [Int: Int32] = [:]
     let predictions = try headScore { row, isGreedy, logits in
-      if !isGreedy { misses[row] = Sampling.likeliest(logits) }
+      if decodes, !isGreedy { misses[row] = Sampling.likeliest(logits) }
     }
     return segments.map { segment in
       let rows = batch.lossRanges[segment]

@@ -52,7 +52,7 @@ public final class Sweep<S: Kernel>: @unchecked Sendable {
   /// The direction of the tangents.
   var direction: ParameterChange<S>?
   var norms: ResolvedNorms<S>
-  /// Where generation keeps keys and values: with it attention goes over them.
+  /// Keys and values of all sequences: attention goes over what stands before a segment there.
   var cache: KeyValueCache<S>?
   /// The teacher at the scored rows: with it the loss is Σ weight · KL(teacher ‖ model) instead of the negative log-likelihood. ``begin(_:parameters:)`` removes it.
   public var teacher: Teacher?

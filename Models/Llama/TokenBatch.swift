@@ -4,7 +4,8 @@ public struct TokenBatch: Sendable {
   public private(set) var ids: [Int32] = []
   /// Each token's position in its sequence, (T).
   public private(set) var positions: [Int32] = []
-  /// The rows of each sequence: attention stays inside.
+  /// The rows of each segment, a sequence or a part of one: attention stays inside, and goes over what its
+  /// sequence has in a key-value cache before it.
   public private(set) var segments: [Range<Int>] = []
   /// The rows whose prediction is scored, ascending, (n).
   public private(set) var lossRows: [Int32] = []
@@ -12,7 +13,7 @@ public struct TokenBatch: Sendable {
   public private(set) var targets: [Int32] = []
   /// The weight of each scored row in the loss, (n).
   public private(set) var weights: [Double] = []
-  /// The scored rows of each sequence, as a range of 0 ..< n.
+  /// The scored rows of each segment, as a range of 0 ..< n.
   public private(set) var lossRanges: [Range<Int>] = []
 
   /// The sequences of a key-value cache that each segment belongs to: one, or all that begin with it.

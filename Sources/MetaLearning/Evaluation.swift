@@ -33,7 +33,7 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
   case memory(needed: Int)
   /// There are fewer tasks than a group of retention has.
   case retention(contexts: Int, tasks: Int)
-  /// All tasks have the same context.
+  /// Not every task has others whose contexts differ from its own.
   case noOtherContext
 
   /// One line.
@@ -44,7 +44,7 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
     case .retention(let contexts, let tasks):
       "--retention \(contexts): \(tasks) tasks do not make a group of \(contexts)"
     case .noOtherContext:
-      "--irrelevant-context: there is no other context: all tasks have the same"
+      "--irrelevant-context: not every task has another one with another context"
     }
   }
 }
@@ -185,9 +185,9 @@ public struct Evaluator {
       let others =
         options.irrelevantContext ? shared.groups.withOtherContexts(seed: options.seed) : nil
       if options.irrelevantContext, others == nil { throw EvaluationError.noOtherContext }
-      // A sweep can have a long context more often than the groups have it.
       let (plan, fits) = plan(
-        shared.groups + (others ?? []), textRows: textRows, prompts: .allSharing, options.reader)
+        shared.groups, others: others ?? [], textRows: textRows, prompts: .allSharing,
+        options.reader)
       if fits { return (shared, others, plan) }
       needed = plan.total
     }
@@ -195,11 +195,12 @@ public struct Evaluator {
   }
 
   private func plan(
-    _ groups: [TaskGroup], textRows: Int, prompts: PromptForms, _ reader: AnswerReader?
+    _ groups: [TaskGroup], others: [TaskGroup] = [], textRows: Int, prompts: PromptForms,
+    _ reader: AnswerReader?
   ) -> (plan: MemoryPlan, fits: Bool) {
     MemoryPlanner(
       weights: weights, layout: adapter.layout, configuration: configuration, groups: groups,
-      textRows: textRows, prompts: prompts, workers: workers, trains: false,
+      others: others, textRows: textRows, prompts: prompts, workers: workers, trains: false,
       floor: floor, answerTokens: reader?.end.maximum ?? 0
     ).best(budget: budget, batchSize: 32)
   }

@@ -2,25 +2,23 @@ import Storage
 
 extension [TaskGroup] {
   /// The places of the groups that have the same contexts, together.
-  var placesByContexts: [[Int]] {
-    Array<Int>(indices).joined { place in
-      let group = self[place]
-      return group.contexts.map { group.triplets[$0[0]].context }
-    }
-  }
+  var placesByContexts: [[Int]] { Array<Int>(indices).joined { self[$0].differentContexts } }
 
-  /// For every group another one whose contexts differ from its own, the same for all groups that have
-  /// the same contexts; nil where all have.
+  /// For every group another one that has none of its contexts, the same for all groups that have
+  /// the same; nil where there is none for one of them.
   ///
-  /// The different contexts stand in a circle whose order depends on `seed` alone, and each meets the
-  /// next.
+  /// The sets of contexts stand in a circle whose order depends on `seed` alone, and each meets the
+  /// next that has none of its own.
   public func withOtherContexts(seed: UInt64) -> [TaskGroup]? {
     var random = SplitMix64(seed: seed ^ 0x6f74_6865_7273)
     let circle = placesByContexts.randomOrder(&random)
-    guard circle.count > 1 else { return nil }
+    let contexts = circle.map { self[$0[0]].differentContexts }
     var result = self
-    for (own, next) in zip(circle, circle.dropFirst() + circle.prefix(1)) {
-      for place in own { result[place] = self[next[0]] }
+    for (index, own) in circle.enumerated() {
+      let others = (1..<circle.count).lazy.map { (index + $0) % circle.count }
+      guard let other = others.first(where: { contexts[$0].isDisjoint(with: contexts[index]) })
+      else { return nil }
+      for place in own { result[place] = self[circle[other][0]] }
     }
     return result
   }
@@ -44,5 +42,11 @@ extension Array {
       result.swapAt(last, Int(random.next() % UInt64(last + 1)))
     }
     return result
+  }
+}
+
+extension TaskGroup {
+  fileprivate var differentContexts: Set<[Int32]> {
+    Set(contexts.map { triplets[$0[0]].context })
   }
 }

@@ -18,6 +18,8 @@ public struct MemoryPlanner {
   public let configuration: MetaConfiguration
   /// All groups that will be asked for.
   public let groups: [TaskGroup]
+  /// Groups whose contexts are gone through besides, in evaluation.
+  public let others: [TaskGroup]
   /// In plain fine-tuning, in place of groups: every sequence that will be asked for.
   public let sequences: [SequenceSize]
   /// The most rows of another text.
@@ -37,14 +39,14 @@ public struct MemoryPlanner {
   /// All values.
   public init(
     weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
-    groups: [TaskGroup], textRows: Int, prompts: PromptForms, workers: Workers, trains: Bool,
-    floor: Int? = nil,
-    answerTokens: Int = 0
+    groups: [TaskGroup], others: [TaskGroup] = [], textRows: Int, prompts: PromptForms,
+    workers: Workers, trains: Bool, floor: Int? = nil, answerTokens: Int = 0
   ) {
     self.weights = weights
     self.layout = layout
     self.configuration = configuration
     self.groups = groups
+    self.others = others
     sequences = []
     self.textRows = textRows
     self.prompts = prompts
@@ -63,6 +65,7 @@ public struct MemoryPlanner {
     self.layout = layout
     self.configuration = configuration
     groups = []
+    others = []
     self.sequences = sequences
     textRows = 0
     prompts = .none
@@ -102,8 +105,8 @@ public struct MemoryPlanner {
         packing: groups, together: together, prompts: prompts, logitRows: logitRows,
         textRows: textRows)
       : MetaLimits(
-        covering: groups, together: together, prompts: prompts, logitRows: logitRows,
-        textRows: textRows, answerTokens: answerTokens)
+        covering: groups, others: others, together: together, prompts: prompts,
+        logitRows: logitRows, textRows: textRows, answerTokens: answerTokens)
   }
 
   /// What a choice takes, for steps of `batchSize` groups: where each is one sweep, φ′ and the

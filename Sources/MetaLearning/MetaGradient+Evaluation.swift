@@ -47,7 +47,7 @@ public struct GroupScores: Sendable {
 extension MetaGradient {
   /// NC, Prompt and FT of `groups`, each group with its own inner step (paper §4).
   ///
-  /// Greedy answers are decoded where there is a `reader` and the limits have cached tokens. With
+  /// Greedy answers are decoded where there is a `reader` and the limits have tokens for them. With
   /// `others`, FT is repeated after inner steps on their contexts, group by group. Throws
   /// ``WeightError`` where a base weight cannot be read.
   public func evaluate(
@@ -108,30 +108,14 @@ extension MetaGradient {
     let questions = rounds.map { round in
       triplets.map { $0.question(prompted: round.form == .prompted) }
     }
-    var rows: [[ResponseScore]] = []
-    if let cache {
-      let answers = try outer.answer(
-        questions, end: reader?.end, cache: cache, parameters: parameters)
-      rows = answers.map { answers in
-        zip(answers, triplets).map { answer, task in
-          ResponseScore(
-            predictions: [answer.predictions],
-            answers: reader.map { [$0.score(answer.greedy, task)] })
-        }
-      }
-    } else {
-      for (round, questions) in questions.enumerated() {
-        var batch = TokenBatch()
-        for (index, question) in questions.enumerated() {
-          batch.append(
-            question.prompt + question.response, predicted: question.response.count,
-            sequence: round * triplets.count + index)
-        }
-        outer.begin(batch, parameters: parameters(batch))
-        try outer.forward()
-        let predictions = try outer.score()
-        rows.append(
-          batch.lossRanges.map { ResponseScore(predictions: [Array(predictions[$0])]) })
+    let reader = limits.answerTokens > 0 ? reader : nil
+    let answers = try outer.answer(
+      questions, end: reader?.end, cache: cache, parameters: parameters)
+    let rows = answers.map { answers in
+      zip(answers, triplets).map { answer, task in
+        ResponseScore(
+          predictions: [answer.predictions],
+          answers: reader.map { [$0.score(answer.greedy, task)] })
       }
     }
     return rows.map { Self.joined($0, owners: owners, count: groups.count) }
@@ -185,6 +169,7 @@ extension TokenBatch {
     for (place, sequences) in sequences.enumerated() {
       let (rows, scored) = (segments[place], lossRanges[place])
       let owner = group(sequences[0])
+      precondition(sequences.allSatisfy { group($0) == owner }, "others share a context")
       if let last = spans.last, last.group == owner {
         spans[spans.count - 1].rows = last.rows.lowerBound..<rows.upperBound
         spans[spans.count - 1].scored = last.scored.lowerBound..<scored.upperBound

@@ -18,8 +18,10 @@ public struct MetaLimits: Sendable {
   public var sequence: Int
   /// Scored rows whose logits are in memory at once.
   public var logitRows: Int
-  /// Tokens of the key-value cache that answers are decoded with; 0 where none are.
+  /// Tokens of the key-value cache; 0 for none, where no answers are decoded and no context is shared.
   public var cachedTokens: Int
+  /// The most tokens of greedy answers; 0 where none are decoded.
+  public var answerTokens: Int
   /// Whether losses of θ leave out some of the inputs of the adapter.
   public var dropout: Bool
   /// Rows of all inner passes whose gradients a full inner step sums; 0 for those of one pass.
@@ -31,7 +33,8 @@ public struct MetaLimits: Sendable {
   /// All sizes.
   public init(
     groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
-    cachedTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0, sharesGradient: Bool = false
+    cachedTokens: Int = 0, answerTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0,
+    sharesGradient: Bool = false
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -40,6 +43,7 @@ public struct MetaLimits: Sendable {
     self.sequence = sequence
     self.logitRows = logitRows
     self.cachedTokens = cachedTokens
+    self.answerTokens = answerTokens
     self.dropout = dropout
     self.factorRows = factorRows
     self.sharesGradient = sharesGradient
@@ -89,7 +93,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   let teacherRows: Matrix<S>?
   let innerFactors: FactorStore<S>?
   let outerFactors: FactorStore<S>?
-  /// What answers are decoded with.
+  /// What answers are decoded with, and shared contexts stand in.
   let cache: KeyValueCache<S>?
   let teacherWeights: LlamaWeights<S>
 
@@ -121,7 +125,7 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
         updateRank: factors ? max(limits.innerRows, limits.outerRows) : 0,
         adapterRank: adapterRank, logitRows: limits.logitRows, dropout: limits.dropout,
         // Where nothing is kept, memory counts; decoding answers comes back to all weights too often.
-        letsGo: policy.activations == 0 && limits.cachedTokens == 0),
+        letsGo: policy.activations == 0 && limits.answerTokens == 0),
       arena: arena)
     // The outer pass is over when tangents of the inner one begin.
     let rows = max(limits.outerRows, second ? limits.innerRows : 0)
@@ -167,7 +171,8 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       limits.cachedTokens == 0
       ? nil
       : KeyValueCache(
-        architecture: weights.architecture, tokens: limits.cachedTokens, arena: arena)
+        architecture: weights.architecture, tokens: limits.cachedTokens,
+        keepsLayers: limits.answerTokens > 0, arena: arena)
   }
 
   var layers: Int { engine.weights.architecture.numHiddenLayers }

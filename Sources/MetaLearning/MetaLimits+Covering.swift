@@ -3,28 +3,36 @@ public import Text
 
 extension MetaLimits {
   /// Limits that hold for any `together` of `groups` in one sweep, with their Prompt forms as
-  /// `prompts` says, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`.
+  /// `prompts` says, other texts of up to `textRows` rows, and greedy answers of up to `answerTokens`; and
+  /// for inner steps on the contexts of any `together` of `others`.
   public init(
-    covering groups: [TaskGroup], together: Int, prompts: PromptForms, logitRows: Int,
-    textRows: Int = 0, answerTokens: Int = 0
+    covering groups: [TaskGroup], others: [TaskGroup] = [], together: Int, prompts: PromptForms,
+    logitRows: Int, textRows: Int = 0, answerTokens: Int = 0
   ) {
-    func most(_ count: (TaskGroup) -> Int) -> Int {
+    func most(_ groups: [TaskGroup], _ count: (TaskGroup) -> Int) -> Int {
       groups.map(count).sorted(by: >).prefix(together).reduce(0, +)
     }
+    let triplets = groups.flatMap(\.triplets)
     let longest =
-      groups.flatMap(\.triplets).map {
-        max($0.context.count, prompts == .none ? $0.unprompted.count : $0.prompted.count)
-      }.max() ?? 1
-    let inner = most(\.innerRows)
+      (triplets + others.flatMap(\.triplets)).map(\.context.count)
+      + triplets.map { prompts == .none ? $0.unprompted.count : $0.prompted.count }
+    let inner = max(most(groups, \.innerRows), most(others, \.innerRows))
     let sharesContexts =
       prompts == .allSharing && groups.contains { $0.contexts.count < $0.triplets.count }
-    let outer = max(most(\.outerRows), most { $0.promptedRows(prompts) }, textRows)
+    // NC, Prompt and FT are decoded together, a row each.
+    let decoded =
+      answerTokens == 0 ? 0 : most(groups, \.triplets.count) * (prompts == .none ? 1 : 3)
+    let outer = max(
+      most(groups, \.outerRows), most(groups) { $0.promptedRows(prompts) }, textRows, decoded)
     self.init(
       groups: together, innerRows: inner, outerRows: max(outer, prompts == .none ? 0 : inner),
-      scoredRows: most(\.responseTokens), sequence: max(longest + answerTokens, textRows + 1),
+      scoredRows: most(groups, \.responseTokens),
+      sequence: max((longest.max() ?? 1) + answerTokens, textRows + 1),
       logitRows: min(logitRows, max(inner, outer)),
       cachedTokens: answerTokens == 0 && !sharesContexts
-        ? 0 : most { $0.cachedTokens(prompts: prompts == .allSharing, maximum: answerTokens) })
+        ? 0
+        : most(groups) { $0.cachedTokens(prompts: prompts != .none, maximum: answerTokens) },
+      answerTokens: answerTokens)
   }
 }
 

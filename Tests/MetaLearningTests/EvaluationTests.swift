@@ -164,6 +164,20 @@ import Weights
     #expect(Self.groups(1).withOtherContexts(seed: 0) == nil)
     give([1, 3], to: 39)
     #expect(groups.withOtherContexts(seed: 0) != nil)
+
+    // Groups of several: none of their contexts, in whichever order.
+    func group(_ contexts: Int32...) -> TaskGroup {
+      TaskGroup(contexts.map { .init(context: [$0, 0], query: [1], response: [2], separator: []) })
+    }
+    let several = [group(1, 2), group(2, 1), group(2, 3), group(4, 5), group(1, 6), group(4, 6)]
+    for seed in UInt64(0)..<8 {
+      let others = try #require(several.withOtherContexts(seed: seed))
+      for (own, other) in zip(several, others) {
+        let contexts = Set(own.triplets.map(\.context))
+        #expect(contexts.isDisjoint(with: other.triplets.map(\.context)))
+      }
+    }
+    #expect([group(1, 2), group(2, 1), group(2, 3)].withOtherContexts(seed: 0) == nil)
   }
 
   @Test func randomGroupsHoldEveryTaskOnce() {
@@ -267,7 +281,20 @@ import Weights
       ] {
         #expect(abs(score[keyPath: part] - alone[keyPath: part]) < 1e-10)
       }
-      #expect(score.irrelevant?.predictions.count == 1)
+    }
+    // The control's scores, task by task.
+    for (group, other) in zip(shared.groups, others) {
+      for task in group.triplets {
+        let alone = try meta.evaluate([TaskGroup([task])], contextsOf: [other])[0]
+        let place = try #require(
+          tasks.firstIndex {
+            $0.triplets[0].query == task.query && $0.triplets[0].context == task.context
+              && $0.triplets[0].response == task.response
+          })
+        let given = try #require(scores[place].irrelevant)
+        #expect(given.predictions.count == 1)
+        #expect(abs(given.meanNLL - (alone.irrelevant?.meanNLL ?? .nan)) < 1e-10)
+      }
     }
     // Groups of several contexts are left alone.
     let pairs = [

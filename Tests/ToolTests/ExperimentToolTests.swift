@@ -66,6 +66,33 @@ import Weights
       JSONSerialization.jsonObject(with: Data(text("smoke/results.json").utf8)) as? [String: Any])
     #expect((after["rows"] as? [Any])?.count == 7)
     #expect(try text("smoke/results.md").contains("2 seeds"))
+
+    // Shares are counted from the baseline of each: 0.4 of 0.8, and 0.05 of 0.2.
+    let shares: [(part: String, prompt: Double, ft: Double)] = [
+      ("base/character", 0.8, 0), ("gold/character/seed-1", 0.6, 0.4),
+      ("gold/character/seed-2", 0.6, 0.4), ("first-order/character/seed-1", 0.7, 0.45),
+    ]
+    for (part, prompt, ft) in shares {
+      let url = URL(filePath: output + "/smoke/\(part)/report.json")
+      var report = try JSONDecoder().decode(EvaluationReport.self, from: Data(contentsOf: url))
+      report.prompt.exactMatch.mean = prompt
+      report.ft.exactMatch.mean = ft
+      try JSONEncoder().encode(report).write(to: url)
+    }
+    _ = try run()
+    let changed = try #require(
+      JSONSerialization.jsonObject(with: Data(text("smoke/results.json").utf8)) as? [String: Any])
+    func recovered(_ variant: String) -> Double? {
+      let cells = changed["cells"] as? [[String: Any]] ?? []
+      let cell = cells.first {
+        $0["variant"] as? String == variant && $0["data"] as? String == "character"
+          && $0["value"] as? String == "recovered"
+      }
+      return (cell?["estimate"] as? [String: Any])?["mean"] as? Double
+    }
+    #expect(recovered("base") == nil)
+    #expect(abs((recovered("gold") ?? 0) - 0.5) < 1e-12)
+    #expect(abs((recovered("first-order") ?? 0) - 0.25) < 1e-12)
   }
 
   /// What was interrupted goes on where it was and gives the same adapter; a part that is gone is
@@ -143,5 +170,44 @@ import Weights
     #expect(many.status == 1 && many.errors.contains("6 tasks do not make a group of 7"))
     let wrong = try Tool.run("imprint", arguments + ["--retention", "1,0"])
     #expect(wrong.status == 64)
+  }
+
+  /// Tasks of one context, some more of them than share a step, answers and all: what each gives alone.
+  /// The shortest tasks that there are decode more rows than they read. 1e-5 for f32 sums in another order.
+  @Test func evaluateTasksOfOneContext() throws {
+    func row(_ context: String, _ query: String, _ response: String) -> String {
+      "{\"context\":\"\(context)\",\"query\":\"\(query)\",\"response\":\"\(response)\"}"
+    }
+    let short = ["a", "b", "c", "d", "e", "f", "g", "h"].map { row("xy", $0, "z") }
+    let long = (0..<10).map { row("A lamp stands on a hill.", "Where is \($0)?", " there \($0)") }
+    let mixed = [row("No one.", "Who?", " him")] + long + [row("Nothing.", "What?", " it")]
+    for (name, rows) in [("short", short), ("mixed", mixed)] {
+      func report(_ rows: [String], _ flags: String...) throws -> EvaluationReport {
+        let data = try folder.write(Array(rows.joined(separator: "\n").utf8), "\(name).jsonl")
+        let json = folder.file("\(name).json")
+        let result = try Tool.run(
+          "imprint",
+          ["evaluate", "--model", model, "--data", data, "--inner-lr", "0.5", "--separator", ""]
+            + ["--json", json, "--quiet"] + flags)
+        #expect(result.status == 0, "\(result.errors)")
+        return try JSONDecoder().decode(
+          EvaluationReport.self, from: Data(contentsOf: URL(filePath: json)))
+      }
+      let together = try report(rows)
+      let alone = try rows.map { try report([$0]) }
+      let bare = try report(rows, "--no-answers")
+      for form in [\EvaluationReport.nc, \.prompt, \.ft] {
+        func mean(_ value: (FormReport) -> Double?) -> Double {
+          Estimate(alone.compactMap { value($0[keyPath: form]) }).mean
+        }
+        let given = together[keyPath: form]
+        #expect(abs(given.nll.mean - mean(\.nll.mean)) < 1e-5)
+        #expect(abs(given.tokenAccuracy.mean - mean(\.tokenAccuracy.mean)) < 1e-9)
+        let f1 = try #require(given.answerF1).mean
+        #expect(abs(f1 - mean { $0.answerF1?.mean }) < 1e-9)
+        #expect(abs(bare[keyPath: form].nll.mean - given.nll.mean) < 1e-5)
+        #expect(bare[keyPath: form].answerF1 == nil)
+      }
+    }
   }
 }
