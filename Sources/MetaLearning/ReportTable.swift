@@ -46,7 +46,7 @@ extension Estimate {
 extension Double {
   /// With this many digits behind the point.
   public func rounded(to digits: Int) -> String {
-    guard isFinite else { return "\(self)" }
+    guard isFinite else { return isNaN ? "nan" : "\(self)" }
     var factor = 1.0
     for _ in 0..<digits { factor *= 10 }
     let scaled = (magnitude * factor).rounded()

@@ -392,5 +392,6 @@ import Weights
     #expect(table.markdown.hasSuffix("| x | 22 \\| 3 |"))
     #expect((-0.04).rounded(to: 1) == "0.0" && (12.345).rounded(to: 2) == "12.35")
     #expect((-1.5).rounded(to: 0) == "-2" && Double.nan.rounded(to: 1) == "nan")
+    #expect((-Double.nan).rounded(to: 1) == "nan" && (-Double.infinity).rounded(to: 1) == "-inf")
   }
 }

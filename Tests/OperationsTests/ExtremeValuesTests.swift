@@ -80,6 +80,25 @@ import Testing
     #expect(z[0, 1] >= 0 && z[0, 1] < 1e-37 && z[0, 2] >= 0 && z[0, 2] < 1e-37)
   }
 
+  /// Infinite logits and ones that are not numbers have no likeliest id, wherever they stand.
+  @Test func overflownLogitsAreNotRight() {
+    var nll = [0.0]
+    var correct: [UInt8] = [9]
+    for value in [Float.infinity, .nan] {
+      for count in [1, 5, 40] {
+        let z = row([Float](repeating: 1, count: count))
+        z[0, count / 2] = value
+        for target in Set([0, count / 2]) {
+          CrossEntropy.forward(logits: z, targets: [Int32(target)], nll: &nll, correct: &correct)
+          #expect(!nll[0].isFinite && correct[0] == 0, "\(value) in \(count)")
+        }
+        z.fill(value)
+        CrossEntropy.forward(logits: z, targets: [0], nll: &nll, correct: &correct)
+        #expect(nll[0].isNaN && correct[0] == 0)
+      }
+    }
+  }
+
   /// A NaN in the logits reaches the loss wherever it stands, so that training can stop.
   @Test func notANumberReachesTheLoss() {
     var nll = [0.0]
