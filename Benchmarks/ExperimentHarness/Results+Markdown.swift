@@ -38,15 +38,19 @@ extension Results {
         return ["## \(title)", "Numbers are \(measure(set)).", body.markdown]
       }
     case .across(let path):
-      let names = experiment.variants.filter { variant in
-        data.contains { set in variants(on: set.name).contains { $0.name == variant.name } }
-      }
       let body = ReportTable(
         head: [""] + data.map { "\($0.title) (\(Self.name($0.metric)))" },
-        rows: names.map { variant in
+        rows: shownVariants.map { variant in
           [variant.title] + data.map { cell(path, variant.name, $0) }
         })
       return ["## \(table.title)", body.markdown]
+    }
+  }
+
+  /// The variants that are evaluated on some data set, in the file's order.
+  private var shownVariants: [Experiment.Variant] {
+    experiment.variants.filter { variant in
+      data.contains { set in variants(on: set.name).contains { $0.name == variant.name } }
     }
   }
 
@@ -83,15 +87,12 @@ extension Results {
 
   /// What the share is, and which variants have which baseline.
   private var recoveredLegend: String {
-    let shown = Set(data.flatMap { variants(on: $0.name).map(\.name) })
-    let own = experiment.variants.filter { $0.baseline != nil && shown.contains($0.name) }
-    let others = Dictionary(grouping: own) {
-      experiment.baseline(of: $0.name)
-    }
-    let exceptions = others.sorted { $0.key < $1.key }.compactMap { baseline, variants -> String? in
-      let names = variants.filter { $0.name != baseline }.map { "'\($0.title)'" }
-      return names.isEmpty
-        ? nil : "of \(names.joined(separator: ", ")) it is '\(experiment.title(of: baseline))'"
+    let others = Dictionary(
+      grouping: shownVariants.filter { ![nil, $0.name].contains($0.baseline) },
+      by: { experiment.baseline(of: $0.name) })
+    let exceptions = others.sorted { $0.key < $1.key }.map { baseline, variants in
+      let names = variants.map { "'\($0.title)'" }.joined(separator: ", ")
+      return "of \(names) it is '\(experiment.title(of: baseline))'"
     }
     return """
       Recovered: (FT − FT of the baseline) / (Prompt of the baseline − FT of the baseline). The baseline is \

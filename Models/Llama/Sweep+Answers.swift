@@ -111,8 +111,8 @@ extension Sweep {
   }
 
   /// Scores the responses of a round whose first sequence is `first`, leaving keys and values in the
-  /// cache. Returns the predictions, and where it `decodes` how many tokens greedy decoding agrees with, and the one that it
-  /// has instead of the next.
+  /// cache. Returns the predictions, and where it `decodes` how many tokens greedy decoding agrees
+  /// with and the one that it has instead of the next.
   private func readRound(
     _ questions: [Question], from first: Int, decodes: Bool, cache: KeyValueCache<S>?,
     parameters: (TokenBatch) -> ParameterChange<S>
@@ -120,8 +120,12 @@ extension Sweep {
     var batch = TokenBatch()
     // By question, which of the batch's segments it is.
     var segments = Array(repeating: 0, count: questions.count)
-    for places in cache == nil ? questions.indices.map({ [$0] }) : Self.sharing(questions) {
-      let context = places.count == 1 ? 0 : questions[places[0]].context
+    // How many tokens a question may share: without a cache none.
+    func shareable(_ place: Int) -> Int { cache == nil ? 0 : questions[place].context }
+    for places in Array(questions.indices).joined(by: {
+      questions[$0].prompt.prefix(shareable($0))
+    }) {
+      let context = places.count == 1 ? 0 : shareable(places[0])
       if context > 0 {
         batch.append(
           sharedBy: places.map { first + $0 }, questions[places[0]].prompt.prefix(context))
@@ -150,13 +154,6 @@ extension Sweep {
         miss.flatMap { misses[$0] }
       )
     }
-  }
-
-  /// The places of the questions that begin with the same context, together.
-  private static func sharing(_ questions: [Question]) -> [[Int]] {
-    questions.allSatisfy { $0.context == 0 }
-      ? questions.indices.map { [$0] }
-      : Array(questions.indices).joined { questions[$0].prompt.prefix(questions[$0].context) }
   }
 }
 

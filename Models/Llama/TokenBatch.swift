@@ -24,28 +24,16 @@ public struct TokenBatch: Sendable {
 
   /// T.
   public var count: Int { ids.count }
+
   /// Adds the next tokens of a sequence that has had `position` before; the last one's prediction
   /// is what is asked for.
   mutating func append(continuing tokens: [Int32], at position: Int, sequence: Int) {
-    let start = ids.count
-    ids += tokens
-    positions += tokens.indices.map { Int32(position + $0) }
-    segments.append(start..<ids.count)
-    sequences.append([sequence])
-    lossRanges.append(lossRows.count..<lossRows.count + 1)
-    lossRows.append(Int32(ids.count - 1))
-    targets.append(0)
-    weights.append(0)
+    add(tokens, at: position, sequences: [sequence], targets: [0], weight: 0)
   }
 
   /// Adds the first tokens of several sequences of a key-value cache; none is scored.
-  mutating func append(sharedBy sequences: [Int], _ tokens: some Collection<Int32>) {
-    let start = ids.count
-    ids += tokens
-    positions += (0..<tokens.count).map { Int32($0) }
-    segments.append(start..<ids.count)
-    self.sequences.append(sequences)
-    lossRanges.append(lossRows.count..<lossRows.count)
+  mutating func append(sharedBy sequences: [Int], _ tokens: ArraySlice<Int32>) {
+    add(tokens, at: 0, sequences: sequences, targets: [], weight: 0)
   }
 
   /// Adds a sequence whose last `predicted` tokens are scored, each with `weight` ÷ predicted.
@@ -59,18 +47,24 @@ public struct TokenBatch: Sendable {
     sequence: Int? = nil
   ) {
     precondition(predicted >= 1 && predicted < tokens.count)
-    let start = ids.count
-    let rows = tokens.count - 1
-    ids += tokens.dropLast()
-    positions += (position..<position + rows).map { Int32($0) }
-    sequences.append([sequence ?? segments.count])
-    segments.append(start..<start + rows)
-    let firstScored = lossRows.count
-    for row in rows - predicted..<rows {
-      lossRows.append(Int32(start + row))
-      targets.append(tokens[row + 1])
-      weights.append(weight / Double(predicted))
-    }
+    add(
+      tokens.dropLast(), at: position, sequences: [sequence ?? segments.count],
+      targets: tokens.suffix(predicted), weight: weight / Double(predicted))
+  }
+
+  /// Adds a segment whose last rows should predict `newTargets`, each with `weight`.
+  private mutating func add(
+    _ tokens: some Collection<Int32>, at position: Int, sequences newSequences: [Int],
+    targets newTargets: some Collection<Int32>, weight: Double
+  ) {
+    let (start, firstScored) = (ids.count, lossRows.count)
+    ids += tokens
+    positions += (position..<position + tokens.count).map { Int32($0) }
+    segments.append(start..<ids.count)
+    sequences.append(newSequences)
+    lossRows += (ids.count - newTargets.count..<ids.count).map { Int32($0) }
+    targets += newTargets
+    weights += repeatElement(weight, count: newTargets.count)
     lossRanges.append(firstScored..<lossRows.count)
   }
 }

@@ -46,7 +46,5 @@ extension Array {
 }
 
 extension TaskGroup {
-  fileprivate var differentContexts: Set<[Int32]> {
-    Set(contexts.map { triplets[$0[0]].context })
-  }
+  fileprivate var differentContexts: Set<[Int32]> { Set(triplets.map(\.context)) }
 }
