@@ -111,6 +111,7 @@ big: build ## Measure steps at the size of Llama 3.2 1B and 3.1 8B (14 GB of dis
 	@Benchmarks/big-models $(BIN) $(CACHE)/big
 
 smoke: build model ## Run every experiment small (SMOKE: flags, such as --set squad_train=FILE)
+	@rm -rf $(CACHE)/smoke
 	@for name in figure-2 table-1 table-2 table-3 tables-4-5; do \
 	  $(BIN)/imprint-bench experiment Benchmarks/experiments/$$name.yaml --model $(MODEL) \
 	    --output $(CACHE)/smoke --smoke --quiet $(SMOKE) || exit 1; done

@@ -22,7 +22,7 @@ struct Estimates: Sendable {
     let tasks = Self.tasks(part)
     let steps = folder.stepSeconds
     if let total = Self.steps(part), !steps.isEmpty {
-      let left = Double(max(0, total - steps.count))
+      let left = max(0, Double(total) - Double(steps.count))
       return Guess(
         seconds: left * steps.sorted()[steps.count / 2], basis: "from its own \(steps.count) steps")
     }
@@ -41,13 +41,15 @@ struct Estimates: Sendable {
     if let steps = part.flag("--steps") ?? part.flag("--max-steps") { return Int(steps) }
     guard let file = part.tasks, let lines = lines(file) else { return nil }
     let epochs = part.flag("--epochs").flatMap { Int($0) } ?? 1
-    return max(1, epochs * (lines / contexts(part)) / batch(part))
+    let steps = Double(epochs) * Double(lines / contexts(part)) / Double(batch(part))
+    return Int(min(max(1, steps), 1e15))
   }
 
   /// How much work a part is, in tasks; nil where that is not known.
   static func tasks(_ part: Part) -> Double? {
     switch part.kind {
-    case .train, .finetune: return steps(part).map { Double($0 * batch(part) * contexts(part)) }
+    case .train, .finetune:
+      return steps(part).map { Double($0) * Double(batch(part)) * Double(contexts(part)) }
     case .data, .merge: return 1
     case .evaluate:
       guard let file = part.tasks, var count = lines(file) else { return nil }
@@ -64,7 +66,7 @@ struct Estimates: Sendable {
   }
 
   private static func batch(_ part: Part) -> Int {
-    part.flag("--batch-size").flatMap { Int($0) } ?? 16
+    max(1, part.flag("--batch-size").flatMap { Int($0) } ?? 16)
   }
 
   private static func contexts(_ part: Part) -> Int {

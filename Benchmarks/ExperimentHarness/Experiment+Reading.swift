@@ -74,12 +74,10 @@ extension Experiment {
       }
       let metric = try root.string("metric") ?? "exact_match"
       for (name, reader) in try root.named("data") {
-        data.removeAll { $0.name == name }
-        data.append(try DataSet(name, reader, metric: metric))
+        try data.put(DataSet(name, reader, metric: metric), named: \.name)
       }
       for (name, reader) in try root.named("stages") {
-        stages.removeAll { $0.name == name }
-        stages.append(try Stage(name, reader))
+        try stages.put(Stage(name, reader), named: \.name)
       }
     }
   }
@@ -119,6 +117,17 @@ extension Experiment {
       for name in variant.paper.keys { try known(name, dataNames, variant.place) }
     }
     try known(baseline, variants.map(\.name), root.problem("baseline", "").description)
+  }
+}
+
+extension Array {
+  /// Puts `element` in the place of the one that has its name, or behind the others.
+  fileprivate mutating func put(_ element: Element, named name: KeyPath<Element, String>) {
+    if let place = firstIndex(where: { $0[keyPath: name] == element[keyPath: name] }) {
+      self[place] = element
+    } else {
+      append(element)
+    }
   }
 }
 

@@ -49,8 +49,13 @@ struct PartFolder: Sendable {
   /// Where a training stage's run is.
   var run: RunFolder { RunFolder(path: path + "/run") }
 
-  func state(recipe: String) -> State {
-    if let done: Done = read(donePath) { return done.recipe == recipe ? .done(done) : .changed }
+  /// The state of a part that is made by `recipe`; where it `reports`, it is done only with a report
+  /// that can be read.
+  func state(recipe: String, reports: Bool) -> State {
+    if let done: Done = read(donePath) {
+      if done.recipe != recipe { return .changed }
+      return reports && report == nil ? .begun : .done(done)
+    }
     if let begun: Begun = read(begunPath) { return begun.recipe == recipe ? .begun : .changed }
     return .new
   }

@@ -115,7 +115,7 @@ public struct Plan: Sendable {
     let own = try stageSeed(name, seed)
     var start = Result(model: model, adapter: nil, needs: [])
     if let from = stage.from {
-      start = try stageResult(from, data: stage.fromData ?? set.name, seed: seed)
+      start = try stageResult(from, data: stage.fromData ?? set.name, seed: own)
     }
     let id = path("stages", stage.name, set.name, own)
     let folder = output + "/" + id

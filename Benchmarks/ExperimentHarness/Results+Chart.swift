@@ -23,6 +23,6 @@ extension Results {
         ? "A smoke run: numbers mean nothing."
         : "Model: \(plan.model.split(separator: "/").last ?? ""). Whiskers: ± one standard error.",
       series: picture.bars.map(\.title), panels: panels,
-      isShare: picture.bars.allSatisfy { Self.isShare($0.path) })
+      isShare: picture.bars.allSatisfy { bar in data.allSatisfy { Self.isShare(bar.path, $0) } })
   }
 }

@@ -56,17 +56,19 @@ extension Results {
 
   private func cell(_ path: String, _ variant: String, _ set: Experiment.DataSet) -> String {
     guard let value = estimate(path, variant, set)?.estimate else { return "–" }
-    return Self.isShare(path) ? value.percent : value.number
+    return Self.isShare(path, set) ? value.percent : value.number
   }
 
   /// Which share a data set's numbers are, of how many tests and seeds.
   func measure(_ set: Experiment.DataSet) -> String {
     let own = rows.filter { $0.data == set.name }
     let tests = Set(own.map { $0.report.groups * $0.report.contextsPerUpdate }).sorted()
-    let seeds = Set(own.compactMap(\.seed)).count
+    let seeds = variants(on: set.name).map { count($0.name, set.name) }.max() ?? 0
     var text = Self.name(set.metric)
     if !tests.isEmpty { text += " over \(tests.map(String.init).joined(separator: " / ")) tests" }
-    if seeds > 0 { text += ", \(seeds) \(seeds == 1 ? "seed" : "seeds")" }
+    if own.contains(where: { $0.seed != nil }) {
+      text += ", \(seeds) \(seeds == 1 ? "seed" : "seeds")"
+    }
     return text
   }
 
@@ -102,6 +104,7 @@ extension Results {
 
   private var times: String {
     let host = Self.host
+    let seeds = Set(rows.compactMap(\.seed)).sorted()
     let table = ReportTable(
       head: ["part", "time", "anonymous memory", "finished (UTC)"],
       rows: parts.map { part in
@@ -111,16 +114,17 @@ extension Results {
         ]
       })
     return """
-      Model `\(plan.model)`, seeds \(experiment.seeds.map(String.init).joined(separator: ", ")), \
+      Model `\(plan.model)`, seeds \((seeds.isEmpty ? experiment.seeds : seeds).map(String.init).joined(separator: ", ")), \
       \(host.processors) processors, \(host.processor).
 
       \(table.markdown)
       """
   }
 
-  /// Whether a value is printed in per cent.
-  static func isShare(_ path: String) -> Bool {
-    !["nll", "loss"].contains { path.contains($0) }
+  /// Whether a value of a data set is printed in per cent.
+  static func isShare(_ path: String, _ set: Experiment.DataSet) -> Bool {
+    let path = path.replacing("$metric", with: set.metric)
+    return !["nll", "loss"].contains { path.contains($0) }
   }
 
   static func name(_ metric: String) -> String {

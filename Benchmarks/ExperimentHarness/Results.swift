@@ -128,7 +128,8 @@ struct Results {
     return (result, values.count)
   }
 
-  private func count(_ variant: String, _ data: String) -> Int {
+  /// How many reports a variant has on a data set, one a seed.
+  func count(_ variant: String, _ data: String) -> Int {
     reports.count { $0.variant == variant && $0.data == data }
   }
 
@@ -157,8 +158,11 @@ struct Results {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try WholeFile.write(json: document, to: folder + "/results.json")
     try WholeFile.write(bytes: Array(markdown.utf8), to: folder + "/results.md")
-    if let picture = chart?.svg {
-      try WholeFile.write(bytes: Array(picture.utf8), to: folder + "/results.svg")
+    let picture = folder + "/results.svg"
+    if let chart {
+      try WholeFile.write(bytes: Array(chart.svg.utf8), to: picture)
+    } else if FileManager.default.fileExists(atPath: picture) {
+      try FileManager.default.removeItem(atPath: picture)
     }
   }
 
@@ -225,11 +229,12 @@ struct ReportValues {
         value = next
       }
     }
-    guard let pair = value as? [String: Any], let mean = pair["mean"] as? Double,
-      let error = pair["standard_error"] as? Double
+    guard let pair = value as? [String: Any], let mean = pair["mean"],
+      let error = pair["standard_error"]
     else { return nil }
-    var result = Estimate([mean])
-    result.standardError = error
+    // null stands for a number that is not finite.
+    var result = Estimate([mean as? Double ?? .nan])
+    result.standardError = error as? Double ?? .nan
     return result
   }
 }

@@ -60,7 +60,7 @@ public final class Runner {
   private func folder(_ part: Part) -> PartFolder { PartFolder(part, output: plan.output) }
 
   private func state(_ part: Part) -> PartFolder.State {
-    folder(part).state(recipe: recipes[part.id] ?? "")
+    folder(part).state(recipe: recipes[part.id] ?? "", reports: part.result != nil)
   }
 
   // MARK: The plan
@@ -128,6 +128,7 @@ public final class Runner {
   public func run() throws -> Summary {
     let lock = try lockOutput()
     defer { close(lock) }
+    try refuseChanged()
     Interruption.watch()
     learn()
     let left = plan.parts.filter { part in
@@ -161,6 +162,18 @@ public final class Runner {
     return summary()
   }
 
+  /// Parts that other settings have made are neither made again nor left out of the results.
+  private func refuseChanged() throws {
+    let changed = plan.parts.filter { state($0) == .changed }
+    guard let first = changed.first else { return }
+    let others = changed.count == 1 ? "" : " and \(changed.count - 1) more parts"
+    throw ExperimentError(
+      """
+      --output: \(folder(first).path)\(others) was made by another command or from other parts: give \
+      the settings that it was made with or another --output, or remove it to make it again
+      """)
+  }
+
   private func summary() -> Summary {
     var summary = Summary(
       done: 0, total: plan.parts.count, failed: [], skipped: [],
@@ -182,10 +195,6 @@ public final class Runner {
   private func make(_ part: Part) throws {
     let folder = folder(part)
     let recipe = recipes[part.id] ?? ""
-    if state(part) == .changed {
-      throw ExperimentError(
-        "was made by another command or from other parts: remove \(folder.path) to make it again")
-    }
     say("    expected time: \(Estimates.text(estimates.guess(part, folder)))")
     try folder.begin(recipe: recipe)
     let start = ContinuousClock.now

@@ -65,8 +65,7 @@ struct RunExperiment: ParsableCommand {
     try reportingErrors {
       let experiment = try Experiments.Experiment(path: file, smoke: smoke)
       let here = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
-      var output = output
-      while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+      let output = output.plainPath
       let selection = try selection()
       let plan = try Plan(experiment, here: here, output: output, selection: selection)
       let whole = try Plan.whole(experiment, here: here, output: output, selection: selection)
@@ -130,6 +129,12 @@ struct RunExperiment: ParsableCommand {
 }
 
 extension String {
+  /// Without `.` and empty parts: what is made in one folder has one name.
+  fileprivate var plainPath: String {
+    let parts = split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    return hasPrefix("/") ? "/" + parts : parts.isEmpty ? "." : parts
+  }
+
   fileprivate var trimmedSlash: String {
     count > 1 && hasSuffix("/") ? String(dropLast()) : self
   }

@@ -31,7 +31,7 @@ public struct EvaluationOptions: Sendable {
 public enum EvaluationError: Error, CustomStringConvertible, Equatable {
   /// The budget is too small; this many bytes are needed.
   case memory(needed: Int)
-  /// There are fewer tasks than a group of retention has.
+  /// There are fewer tasks of different contexts than a group of retention has.
   case retention(contexts: Int, tasks: Int)
   /// Not every task has others whose contexts differ from its own.
   case noOtherContext
@@ -42,7 +42,7 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
     case .memory(let needed):
       "--memory: at least \((needed + (1 << 20) - 1) >> 20) MiB are needed"
     case .retention(let contexts, let tasks):
-      "--retention \(contexts): \(tasks) tasks do not make a group of \(contexts)"
+      "--retention \(contexts): \(tasks) tasks do not make a group of \(contexts) different contexts"
     case .noOtherContext:
       "--irrelevant-context: not every task has another one with another context"
     }
@@ -98,19 +98,21 @@ public struct Evaluator {
     progress: (_ what: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
   ) throws -> EvaluationReport {
     let tasks = groups.reduce(0) { $0 + $1.triplets.count }
-    for size in options.retention where size > tasks {
-      throw EvaluationError.retention(contexts: size, tasks: tasks)
+    let rounds = try options.retention.map { size in
+      let round = groups.regrouped(into: size, seed: options.seed)
+      if round.isEmpty { throw EvaluationError.retention(contexts: size, tasks: tasks) }
+      return (size: size, groups: round, plan: try retentionPlan(round, options))
     }
     var report = try forms(groups, texts, options, progress)
-    if !options.retention.isEmpty {
-      report.retention = try options.retention.map {
-        // One context in a model is what FT is already.
-        if $0 == 1, report.contextsPerUpdate == 1 {
-          return Retention(
-            contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
-        }
-        return try retention(of: groups, contexts: $0, options, progress)
+    if rounds.isEmpty { return report }
+    report.retention = try rounds.map { round in
+      // One context in a model is what FT is already.
+      if round.size == 1, report.contextsPerUpdate == 1 {
+        return Retention(
+          contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
       }
+      return try retention(
+        of: round.groups, contexts: round.size, round.plan, options.reader, progress)
     }
     return report
   }
@@ -150,28 +152,34 @@ public struct Evaluator {
     return losses.isEmpty ? nil : Estimate(losses)
   }
 
-  private func retention(
-    of groups: [TaskGroup], contexts: Int, _ options: EvaluationOptions,
-    _ progress: (String, Int, Int) -> Void
-  ) throws -> Retention {
-    let groups = groups.regrouped(into: contexts, seed: options.seed)
-    let arena = Arena()
+  private func retentionPlan(
+    _ groups: [TaskGroup], _ options: EvaluationOptions
+  ) throws -> MemoryPlan {
     let (plan, fits) = plan(groups, textRows: 0, prompts: .none, options.reader)
     guard fits else { throw EvaluationError.memory(needed: plan.total) }
+    return plan
+  }
+
+  private func retention(
+    of groups: [TaskGroup], contexts: Int, _ plan: MemoryPlan, _ reader: AnswerReader?,
+    _ progress: (String, Int, Int) -> Void
+  ) throws -> Retention {
+    let arena = Arena()
     let meta = try meta(plan, arena)
     let ways = contexts == 1 ? [false] : [false, true]
     var scores = ways.map { _ in [ResponseScore]() }
     for range in groups.indices.cut(into: plan.together) {
       for (way, oneByOne) in ways.enumerated() {
         scores[way] += try meta.evaluateRetention(
-          Array(groups[range]), oneByOne: oneByOne, reader: options.reader)
+          Array(groups[range]), oneByOne: oneByOne, reader: reader)
       }
       progress("retention of \(contexts)", range.upperBound, groups.count)
     }
-    let batched = FormReport(scores[0])
+    let clusters = groups.placesByContexts
+    let batched = FormReport(scores[0], clusters: clusters)
     return Retention(
       contexts: contexts, groups: groups.count, batched: batched,
-      sequential: ways.count == 1 ? batched : FormReport(scores[1]))
+      sequential: ways.count == 1 ? batched : FormReport(scores[1], clusters: clusters))
   }
 
   /// `tasks` with as many queries of one context together as the memory holds, whose contexts they meet

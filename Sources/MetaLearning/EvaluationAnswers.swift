@@ -12,17 +12,14 @@ public struct AnswerReader: Sendable {
   ///
   /// An answer ends before an id of `stops`, after `maximum` tokens (or as many as the response has),
   /// and at its first line feed unless an accepted answer has one inside.
-  public init(tokenizer: Tokenizer, stops: [Int], maximum: Int, groups: [TaskGroup]) {
+  public init(tokenizer: Tokenizer, stops: Set<Int32>, maximum: Int, groups: [TaskGroup]) {
     self.tokenizer = tokenizer
     let triplets = groups.flatMap(\.triplets)
     endsAtLineFeed = !triplets.contains { task in
       Self.accepted(task, tokenizer).contains { $0.trimmingLineFeeds.contains("\n") }
     }
-    let lineFeeds = (0..<Int32(tokenizer.vocabularySize)).filter {
-      tokenizer.bytes(of: $0, skipSpecialTokens: true).contains(0x0a)
-    }
     end = AnswerEnd(
-      stops: Set(stops.map { Int32($0) }), closing: endsAtLineFeed ? Set(lineFeeds) : [],
+      stops: stops, closing: endsAtLineFeed ? tokenizer.lineFeeds : [],
       maximum: maximum)
   }
 

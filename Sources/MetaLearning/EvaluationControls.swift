@@ -23,14 +23,23 @@ extension [TaskGroup] {
     return result
   }
 
-  /// The tasks of all groups in random groups of `size`, which depend on `seed` alone; a rest that
-  /// does not fill a group is left out.
+  /// The tasks of all groups in random groups of `size` different contexts, which depend on `seed`
+  /// alone: each task goes to the first group that has room for it and not its context yet. What does
+  /// not fill a group is left out.
   public func regrouped(into size: Int, seed: UInt64) -> [TaskGroup] {
     var random = SplitMix64(seed: seed ^ 0x6772_6f75_7073)
-    let tasks = flatMap(\.triplets).randomOrder(&random)
-    return stride(from: 0, through: tasks.count - size, by: size).map {
-      TaskGroup(Array<TaskGroup.Triplet>(tasks[$0..<$0 + size]))
+    var full: [TaskGroup] = []
+    var open: [(triplets: [TaskGroup.Triplet], contexts: Set<[Int32]>)] = []
+    for task in flatMap(\.triplets).randomOrder(&random) {
+      let place = open.firstIndex { !$0.contexts.contains(task.context) } ?? open.count
+      if place == open.count { open.append(([], [])) }
+      open[place].triplets.append(task)
+      open[place].contexts.insert(task.context)
+      if open[place].triplets.count == size {
+        full.append(TaskGroup(open.remove(at: place).triplets))
+      }
     }
+    return full
   }
 }
 

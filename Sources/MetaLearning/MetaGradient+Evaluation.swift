@@ -59,7 +59,7 @@ extension MetaGradient {
       groups, [(.bare, true), (.bare, false), (.prompted, false)], reader: reader)
     let after =
       try contexts.batch.count <= limits.outerRows
-      ? score(contexts, adaptedParameters(for: contexts)) : []
+      ? losses(contexts, adaptedParameters(for: contexts)) : groups.map { _ in .nan }
     var irrelevant: [ResponseScore]?
     if let others {
       try adapt(GroupedBatch(contextsOf: others))
@@ -69,17 +69,18 @@ extension MetaGradient {
       GroupScores(
         unprompted: asked[1][index], prompted: asked[2][index], adapted: asked[0][index],
         irrelevant: irrelevant?[index], innerLoss: innerLosses[index],
-        innerLossAfter: after.isEmpty ? .nan : after[index].meanNLL)
+        innerLossAfter: after[index])
     }
   }
 
-  /// FT of `groups`, which have as many contexts each, after one update on the mean of a group's
+  /// FT of `groups`, which have as many tasks each with a context of its own, after one update on the mean of a group's
   /// contexts or, where `oneByOne`, an update on each in turn (paper §5.4).
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func evaluateRetention(
     _ groups: [TaskGroup], oneByOne: Bool, reader: AnswerReader? = nil
   ) throws(WeightError) -> [ResponseScore] {
+    precondition(groups.allSatisfy { $0.contexts.count == $0.triplets.count })
     if oneByOne {
       for place in groups.first?.triplets.indices ?? 0..<0 {
         let contexts = groups.map { TaskGroup([$0.triplets[place]]) }
@@ -134,18 +135,17 @@ extension MetaGradient {
     }
   }
 
-  /// Predictions of a batch under `parameters`, by group.
-  private func score(
+  /// The weighted losses of a batch under `parameters`, by group.
+  private func losses(
     _ plan: GroupedBatch, _ parameters: ParameterChange<S>
-  ) throws(WeightError) -> [ResponseScore] {
+  ) throws(WeightError) -> [Double] {
     outer.begin(plan.batch, parameters: parameters)
     try outer.forward()
     let predictions = try outer.score()
     return plan.groups.map { group in
-      ResponseScore(
-        predictions: plan.batch.lossRanges.filter {
-          group.scored.lowerBound <= $0.lowerBound && $0.upperBound <= group.scored.upperBound
-        }.map { Array(predictions[$0]) })
+      group.scored.reduce(0) {
+        $0 + plan.batch.weights[$1] * predictions[$1].negativeLogLikelihood
+      }
     }
   }
 

@@ -8,43 +8,78 @@ public import Weights
 ///
 /// Zhang et al. 2025, §3.2: â is the greedy continuation of c ⊕ q by the base without the adapter.
 public enum Teacher {
-  /// Replaces the responses of `groups` by the teacher's, decoded `together` at a time.
+  /// Replaces the responses of `groups` by the teacher's, which end as `end` says.
   ///
-  /// A response ends before an id of `stops` and has at most `maximum` tokens; where the teacher
-  /// says nothing at all, the given response stays. `progress` is called with tasks done, of all.
-  /// Throws ``WeightError`` where a base weight cannot be read.
+  /// As many are decoded together as `budget` bytes have room for; a context that several tasks have
+  /// is read once for them, and decoding goes on behind what the given response has in common with
+  /// the teacher's. Where the teacher says nothing before the end, the given response stays. `progress` is
+  /// called with tasks done, of all. Throws ``WeightError`` where a base weight cannot be read.
   public static func respond<S: Kernel>(
-    _ groups: [TaskGroup], weights: LlamaWeights<S>, workers: Workers, maximum: Int,
-    stops: Set<Int32>, together: Int, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    _ groups: [TaskGroup], weights: LlamaWeights<S>, workers: Workers, end: AnswerEnd, budget: Int,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(WeightError) -> [TaskGroup] {
     var triplets = groups.flatMap(\.triplets)
-    let prompts = triplets.map { $0.context + $0.separator + $0.query }
-    let longest = prompts.map(\.count).max() ?? 1
-    let size = min(together, prompts.count)
-    let rows = prompts.map(\.count).sorted(by: >).prefix(size).reduce(0, +)
-    let arena = Arena()
-    let engine = LlamaEngine(
-      weights: weights, workers: workers,
-      limits: EngineLimits(
-        rows: rows, tangentRows: 0, sequence: longest + maximum, updateRank: 0, adapterRank: 0,
-        logitRows: min(size, 16)),
-      arena: arena)
-    let sweep = Sweep(
-      engine: engine, capacity: rows, hasTangents: false, policy: .lean, arena: arena)
-    let cache = KeyValueCache<S>(
-      architecture: weights.architecture, sequences: size, capacity: longest + maximum,
-      arena: arena)
+    let order = Array(triplets.indices).joined(by: { triplets[$0].context }).flatMap(\.self)
+    let asked = order.map { place in
+      var triplet = triplets[place]
+      triplet.response = Array(triplet.response.prefix(end.maximum))
+      return triplet
+    }
+    // What so many tasks at a time need, the most that fit or one.
+    func reading(_ count: Int, _ arena: Arena) -> Reading<S> {
+      Reading(
+        asked.cut(into: count), maximum: end.maximum, weights: weights, workers: workers,
+        arena: arena)
+    }
+    let counts = [256, 128, 64, 32, 16, 8, 4, 2]
+    let together = counts.first { reading($0, Arena(plansOnly: true)).bytes <= budget } ?? 1
+    let reading = reading(together, Arena())
     let base = ParameterChange<S>(layers: weights.architecture.numHiddenLayers)
-    for start in stride(from: 0, to: prompts.count, by: size) {
-      let part = Array(prompts[start..<min(start + size, prompts.count)])
-      let responses = try sweep.generate(
-        part, maximum: maximum, stops: stops, cache: cache, parameters: { _ in base })
-      for (index, response) in responses.enumerated() where !response.isEmpty {
-        triplets[start + index].response = response
+    var done = 0
+    for part in reading.parts {
+      let answers = try reading.sweep.answer(
+        [part.map { $0.question(prompted: true) }], end: end, cache: reading.cache,
+        parameters: { _ in base })[0]
+      for (place, answer) in zip(order[done...], answers)
+      where !answer.greedy.allSatisfy(end.closing.contains) {
+        triplets[place].response = answer.greedy
       }
-      progress(start + part.count, prompts.count)
+      done += part.count
+      progress(done, triplets.count)
     }
     return regrouped(triplets, like: groups)
+  }
+
+  /// Tasks that are answered some at a time, with the buffers for any of these parts.
+  private struct Reading<S: Kernel> {
+    let parts: [[TaskGroup.Triplet]]
+    let sweep: Sweep<S>
+    let cache: KeyValueCache<S>
+    /// What the buffers take.
+    let bytes: Int
+
+    init(
+      _ parts: [[TaskGroup.Triplet]], maximum: Int, weights: LlamaWeights<S>, workers: Workers,
+      arena: Arena
+    ) {
+      self.parts = parts
+      let rows = parts.map { TaskGroup($0).promptedRows(.allSharing) }.max() ?? 1
+      let tokens = parts.map { part in
+        part.map { $0.question(prompted: true).cachedTokens(maximum: maximum) }
+      }
+      let engine = LlamaEngine(
+        weights: weights, workers: workers,
+        limits: EngineLimits(
+          rows: rows, tangentRows: 0, sequence: tokens.joined().max() ?? 1, updateRank: 0,
+          adapterRank: 0, logitRows: min(rows, 32)),
+        arena: arena)
+      sweep = Sweep(
+        engine: engine, capacity: rows, hasTangents: false, policy: .lean, arena: arena)
+      cache = KeyValueCache(
+        architecture: weights.architecture, tokens: tokens.map { $0.reduce(0, +) }.max() ?? 0,
+        arena: arena)
+      bytes = arena.bytes
+    }
   }
 
   static func regrouped(

@@ -21,6 +21,12 @@ extension Tokenizer {
     return result
   }
 
+  /// The ids that have a line feed in them.
+  public var lineFeeds: Set<Int32> {
+    Set(
+      (0..<Int32(vocabularySize)).filter { bytes(of: $0, skipSpecialTokens: true).contains(0x0a) })
+  }
+
   /// Whether encoding puts a space before a text, which decoding takes away.
   var startsWithSpace: Bool { tables.byteFallback && tables.prependsSpace }
 

@@ -40,7 +40,7 @@ struct EvaluationSection {
 
   /// Reads the files. Throws ``FileError`` where one is missing or none of evaluate's.
   init(paths: [String]) throws(FileError) {
-    for path in paths {
+    for (path, name) in zip(paths, paths.fileNames) {
       guard let data = FileManager.default.contents(atPath: path) else {
         throw FileError(path: path, "cannot be read")
       }
@@ -48,7 +48,7 @@ struct EvaluationSection {
       decoder.keyDecodingStrategy = .custom { Key(snake: $0.last?.stringValue ?? "") }
       do {
         let report = try decoder.decode(Report.self, from: data)
-        reports.append((URL(filePath: path).deletingPathExtension().lastPathComponent, report))
+        reports.append((name, report))
       } catch {
         throw FileError(
           path: path,

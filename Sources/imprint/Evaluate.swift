@@ -127,8 +127,7 @@ struct Evaluate: ParsableCommand {
         noAnswers
           ? nil
           : AnswerReader(
-            tokenizer: tokenizer, stops: session.architecture.eosTokenIds,
-            maximum: maxAnswerTokens, groups: groups)
+            tokenizer: tokenizer, stops: session.endIds, maximum: maxAnswerTokens, groups: groups)
       }
       var evaluator = Evaluator(
         weights: session.weights, adapter: tensors,

@@ -189,16 +189,17 @@ struct Train: ParsableCommand {
         "--teacher-max-tokens: \(maximumTokens) after a prompt of \(longest) tokens, the model has \(positions) positions"
       )
     }
-    let key = "\(session.file.fingerprint)-\(fingerprint(groups))-\(maximumTokens)"
+    // v2: with the line feed that ends a response.
+    let key = "v2-\(session.file.fingerprint)-\(fingerprint(groups))-\(maximumTokens)"
     let cache = TeacherCache(path: "\(data).teacher-\(key).json", key: key)
     let vocabulary = session.architecture.vocabSize
     if let groups = cache.read(groups, vocabularySize: vocabulary) { return groups }
-    var stops = Set(session.architecture.eosTokenIds.map { Int32($0) })
-    if let newline = session.tokenizer?.encode("\n").first { stops.insert(newline) }
+    let end = AnswerEnd(
+      stops: session.endIds, closing: session.tokenizer?.lineFeeds ?? [], maximum: maximumTokens)
     var line = ProgressLine(quiet: options.quiet, verbose: options.verbose)
     let result = try Teacher.respond(
-      groups, weights: session.weights, workers: session.workers, maximum: maximumTokens,
-      stops: stops, together: 16
+      groups, weights: session.weights, workers: session.workers, end: end,
+      budget: options.memory.bytes - MemoryPlanner.measuredFloor(workers: session.workers)
     ) { done, total in line.show("teacher: \(done) of \(total)", matters: done == total) }
     line.finish()
     try cache.write(result)

@@ -164,6 +164,23 @@ import Testing
       variants: {v: {evaluate: $a $b $here}}
       """)
     #expect(commands(plan, "words/v/one")[0].suffix(3) == ["1", "3", folder.path])
+    // What is here takes the place of what is there, and what follows it there goes on from it.
+    try folder.write(
+      Array(
+        """
+        data: {one: {train: t, test: t}}
+        stages: {start: {options: --old}, gold: {from: start}}
+        model: m
+        """.utf8), "common.yaml")
+    let other = try self.plan(
+      """
+      include: common.yaml
+      title: x
+      stages: {start: {options: --new}}
+      variants: {v: {stage: gold}}
+      """)
+    #expect(commands(other, "stages/start/one/seed-1")[0].last == "--new")
+    #expect(other.parts.contains { $0.id == "stages/gold/one/seed-1" })
   }
 
   /// Every mistake is named with its file, line and key.
@@ -260,5 +277,19 @@ import Testing
       #expect(words.contains("--first-order"))
       #expect(words.contains("finetune") && words.contains("merge"))
     }
+  }
+
+  /// The file that the documentation shows can be planned as it stands there.
+  @Test func documentedExperiment() throws {
+    let page = try String(contentsOfFile: Fixtures.root + "Docs/experiments.md", encoding: .utf8)
+    let yaml = try #require(page.firstMatch(of: /```yaml\n((?s).*?)```/)?.1)
+    let common = Fixtures.root + "Benchmarks/experiments/common.yaml"
+    try folder.write(
+      Array(String(contentsOfFile: common, encoding: .utf8).utf8), "common.yaml")
+    let plan = try plan(String(yaml))
+    #expect(
+      commands(plan, "stages/prepared/people/seed-1")[0].suffix(4)
+        == ["--forms", "prompt,nc", "--steps", "40"])
+    #expect(plan.parts.contains { $0.id == "words/rank-8/people/seed-3" })
   }
 }

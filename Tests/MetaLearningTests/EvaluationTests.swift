@@ -296,6 +296,12 @@ import Weights
         #expect(abs(given.meanNLL - (alone.irrelevant?.meanNLL ?? .nan)) < 1e-10)
       }
     }
+    // A step of no size leaves the loss of the contexts where it was, however often a group has each.
+    let still = Self.meta(
+      weights, adapter, .init(inner: inner, innerLearningRate: 0, order: .first),
+      [TaskGroup(tasks[2..<6].flatMap(\.triplets))], prompts: prompts, arena: arena)
+    let score = try still.evaluate([TaskGroup(tasks[2..<6].flatMap(\.triplets))])[0]
+    #expect(abs(score.innerLoss - score.innerLossAfter) < 1e-10)
     // Groups of several contexts are left alone.
     let pairs = [
       TaskGroup(tasks[..<2].flatMap(\.triplets)), TaskGroup(tasks[2..<4].flatMap(\.triplets)),
@@ -340,6 +346,30 @@ import Weights
       configuration: .init(), workers: Workers(count: 1), budget: 1 << 30)
     #expect(throws: EvaluationError.retention(contexts: 16, tasks: 3)) {
       try evaluator.run(Self.groups(3), options: .init(retention: [16]))
+    }
+  }
+
+  /// Tasks of the same context are in different groups of retention, in which no context is twice: an
+  /// update in turn for each fits where one for each context does.
+  @Test(arguments: [InnerStep.lora, .full], [FactorStorage.f32, .bf16])
+  func retentionOfDifferentContexts(_ inner: InnerStep, _ storage: FactorStorage) throws {
+    let tasks = Self.tasksOfThreeContexts
+    for size in [2, 3] {
+      let groups = tasks.regrouped(into: size, seed: 4)
+      #expect(groups.count == (size == 2 ? 4 : 2))
+      #expect(groups.allSatisfy { $0.contexts.count == size && $0.triplets.count == size })
+    }
+    let arena = Arena()
+    var configuration = MetaConfiguration(inner: inner, innerLearningRate: 0.02)
+    configuration.factorStorage = inner == .full ? storage : .f32
+    let evaluator = Evaluator(
+      weights: try TinyModel.weights(), adapter: try TinyModel.adapter("lora_r3", arena: arena),
+      configuration: configuration, workers: Workers(count: 1), budget: 1 << 30)
+    let report = try evaluator.run(tasks, options: .init(retention: [1, 2, 3], seed: 4))
+    #expect(report.retention?.map(\.groups) == [14, 4, 2])
+    #expect(report.retention?.allSatisfy { $0.sequential.nll.mean.isFinite } == true)
+    #expect(throws: EvaluationError.retention(contexts: 4, tasks: 14)) {
+      try evaluator.run(tasks, options: .init(retention: [2, 4]))
     }
   }
 

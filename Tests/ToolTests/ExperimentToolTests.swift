@@ -93,6 +93,14 @@ import Weights
     #expect(recovered("base") == nil)
     #expect(abs((recovered("gold") ?? 0) - 0.5) < 1e-12)
     #expect(abs((recovered("first-order") ?? 0) - 0.25) < 1e-12)
+
+    // A seed that diverged is not left out of the mean.
+    let url = URL(filePath: output + "/smoke/gold/character/seed-2/report.json")
+    var report = try JSONDecoder().decode(EvaluationReport.self, from: Data(contentsOf: url))
+    report.ft.exactMatch.mean = .nan
+    try JSONEncoder().encode(report).write(to: url)
+    _ = try run()
+    #expect(try text("smoke/results.md").contains("| nan ± nan % |"))
   }
 
   /// What was interrupted goes on where it was and gives the same adapter; a part that is gone is
@@ -126,7 +134,21 @@ import Weights
 
     let other = try run(
       "--variants", "gold", "--data", "character", "--seeds", "1", "--set", "steps=3")
-    #expect(other.status == 1 && other.output.contains("was made by another command"))
+    #expect(other.status == 1 && other.errors.contains("was made by another command"))
+    // Its results stay, and those whose report is lost are made again.
+    let results = output + "/smoke/results.md"
+    let table = try String(contentsOfFile: results, encoding: .utf8)
+    #expect(!table.contains("What is missing"))
+    try files.removeItem(atPath: output + "/smoke/gold/character/seed-1/report.json")
+    let again = try run("--variants", "gold", "--data", "character", "--seeds", "1")
+    #expect(again.status == 0 && again.errors.contains("evaluate gold-trained"), "\(again.errors)")
+    // Another spelling of the folder is the same folder.
+    let spelt = folder.path + "/.//out/"
+    let same = try Tool.run(
+      "imprint-bench",
+      experiment.arguments(
+        spelt, ["--variants", "gold", "--data", "character", "--seeds", "1"]))
+    #expect(same.status == 0 && same.errors.contains("nothing is left to do"), "\(same.errors)")
   }
 
   @Test func wrongCallsAreNamed() throws {
@@ -163,11 +185,13 @@ import Weights
     #expect(report.retention?.map(\.groups) == [6, 2])
     let table = try Tool.run("imprint-tools", "compare", json, json)
     #expect(table.output.contains("FT F1") && table.output.contains("3 in turn"))
+    // Files of one name go by their paths.
+    #expect(table.output.contains(json))
     let bare = try Tool.run("imprint", arguments + ["--no-answers"])
     #expect(bare.status == 0 && !bare.output.contains("answer F1"))
     #expect(bare.output.contains("exact match without and with the context step"))
     let many = try Tool.run("imprint", arguments + ["--retention", "7"])
-    #expect(many.status == 1 && many.errors.contains("6 tasks do not make a group of 7"))
+    #expect(many.status == 1 && many.errors.contains("6 tasks do not make a group of 7 different"))
     let wrong = try Tool.run("imprint", arguments + ["--retention", "1,0"])
     #expect(wrong.status == 64)
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Invocation
 import MetaLearning
+import Storage
 import Weights
 
 struct Compare: ParsableCommand {
@@ -28,13 +29,14 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let rows = try reports.map { path -> (name: String, report: EvaluationReport) in
+      let rows = try zip(reports, reports.fileNames).map {
+        path, name -> (name: String, report: EvaluationReport) in
         guard let data = FileManager.default.contents(atPath: path) else {
           throw WeightError(path: path, "cannot be read")
         }
         do {
           let report = try JSONDecoder().decode(EvaluationReport.self, from: data)
-          return (URL(filePath: path).deletingPathExtension().lastPathComponent, report)
+          return (name, report)
         } catch is DecodingError {
           throw WeightError(path: path, "is not a report of imprint evaluate")
         }
