@@ -17,6 +17,14 @@ extension Sweep {
     }
   }
 
+  /// The same where segments of the batch continue others, whose keys and values stand in `cache` of
+  /// one layer at least.
+  package func forward(in cache: KeyValueCache<S>?) throws(WeightError) {
+    self.cache = cache
+    defer { self.cache = nil }
+    try forward()
+  }
+
   /// The second sweep: computes the loss and adds what `collector` asks for of its gradient.
   public func backward(into collector: GradientCollector<S>) throws(WeightError) {
     loss = try headBackward(

@@ -40,13 +40,23 @@ struct GroupedBatch: Sendable {
     }
   }
 
-  /// The same in Prompt form.
-  init(promptsOf tasks: [TaskGroup], weight: Double) {
+  /// The same in Prompt form, weighted alike. Where it `sharesContexts`, a context that several tasks of
+  /// a group have is here once, for a key-value cache with a sequence of each task.
+  init(promptsOf tasks: [TaskGroup], sharesContexts: Bool) {
+    var sequence = 0
     self.init(tasks) { batch, group in
-      for triplet in group.triplets {
+      let first = sequence
+      var read = group.triplets.map { _ in 0 }
+      for places in group.contexts where sharesContexts && places.count > 1 {
+        let context = group.triplets[places[0]].context
+        batch.append(sharedBy: places.map { first + $0 }, context[...])
+        for place in places { read[place] = context.count }
+      }
+      for (triplet, position) in zip(group.triplets, read) {
         batch.append(
-          triplet.prompted, predicted: triplet.response.count,
-          weight: weight / Double(group.triplets.count))
+          Array(triplet.prompted.dropFirst(position)), predicted: triplet.response.count,
+          at: position, sequence: sequence)
+        sequence += 1
       }
     }
   }

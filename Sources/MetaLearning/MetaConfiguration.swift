@@ -72,5 +72,5 @@ public struct MetaConfiguration: Codable, Equatable, Sendable {
   }
 
   /// Which Prompt forms a meta-gradient computes: those that the teacher reads.
-  public var prompts: PromptForms { target == .teacher ? .all : .none }
+  public var prompts: PromptForms { target == .teacher ? .allSharing : .none }
 }

@@ -10,11 +10,12 @@ extension MetaGradient {
   /// Prompt form (Eq. 8's P_θB); nil for the gold target.
   func teach(_ groups: [TaskGroup]) throws(WeightError) -> Sweep<S>.Teacher? {
     guard let teacherRows else { return nil }
-    let plan = GroupedBatch(promptsOf: groups, weight: 1)
+    let plan = GroupedBatch(promptsOf: groups, sharesContexts: teacherCache != nil)
+    teacherCache?.reset(capacities: groups.flatMap(\.triplets).map(\.prompted.count))
     let scored = teacherRows.rows(0..<plan.batch.lossRows.count)
     try engine.with(teacherWeights) { () throws(WeightError) in
       outer.begin(plan.batch, parameters: ParameterChange(layers: layers))
-      try outer.forward()
+      try outer.forward(in: teacherCache)
       outer.finalNorm(into: scored)
     }
     return .init(normed: scored, head: teacherWeights.head)

@@ -17,8 +17,7 @@ extension MetaLimits {
       (triplets + others.flatMap(\.triplets)).map(\.context.count)
       + triplets.map { prompts == .none ? $0.unprompted.count : $0.prompted.count }
     let inner = max(most(groups, \.innerRows), most(others, \.innerRows))
-    let sharesContexts =
-      prompts == .allSharing && groups.contains { $0.contexts.count < $0.triplets.count }
+    let sharesContexts = groups.shareContexts(prompts)
     // NC, Prompt and FT are decoded together, a row each.
     let decoded =
       answerTokens == 0 ? 0 : most(groups, \.triplets.count) * (prompts == .none ? 1 : 3)
@@ -32,11 +31,22 @@ extension MetaLimits {
       cachedTokens: answerTokens == 0 && !sharesContexts
         ? 0
         : most(groups) { $0.cachedTokens(prompts: prompts != .none, maximum: answerTokens) },
-      answerTokens: answerTokens)
+      answerTokens: answerTokens,
+      teacherTokens: sharesContexts ? most(groups, \.promptedTokens) : 0)
+  }
+}
+
+extension [TaskGroup] {
+  /// Whether Prompt forms in `forms` read a context once for several queries.
+  func shareContexts(_ forms: PromptForms) -> Bool {
+    forms == .allSharing && contains { $0.contexts.count < $0.triplets.count }
   }
 }
 
 extension TaskGroup {
+  /// Tokens of all queries in Prompt form.
+  var promptedTokens: Int { triplets.reduce(0) { $0 + $1.prompted.count } }
+
   /// Tokens that a key-value cache holds of the queries with answers of at most `maximum` tokens: in
   /// FT, and where `prompts` also in NC and in Prompt form.
   func cachedTokens(prompts: Bool, maximum: Int) -> Int {

@@ -17,35 +17,47 @@ extension MetaLimits {
     let outer = max(room(\.outerRows), room { $0.promptedRows(prompts) }, textRows)
     self.init(
       groups: together, innerRows: inner, outerRows: outer, scoredRows: room(\.responseTokens),
-      sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)))
+      sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)),
+      teacherTokens: groups.shareContexts(prompts) ? room(\.promptedTokens) : 0)
+  }
+
+  /// `forms` as these limits have room for: without a cache no context is shared.
+  private func held(_ forms: PromptForms) -> PromptForms {
+    forms == .allSharing && teacherTokens == 0 ? .all : forms
   }
 
   /// Whether any `count` of `groups`, one of them several times even, are one sweep.
   func hold(_ count: Int, of groups: [TaskGroup], prompts: PromptForms) -> Bool {
+    let prompts = held(prompts)
     func most(_ rows: (TaskGroup) -> Int) -> Int { count * (groups.map(rows).max() ?? 0) }
     return count <= self.groups && most(\.innerRows) <= innerRows
       && max(most(\.outerRows), most { $0.promptedRows(prompts) }) <= outerRows
       && most(\.responseTokens) <= scoredRows
+      && (teacherTokens == 0 || most(\.promptedTokens) <= teacherTokens)
   }
 
   /// Cuts `groups`, in their order, into sweeps that fit, with Prompt forms as `prompts` says.
   public func pack(_ groups: [TaskGroup], prompts: PromptForms) -> [[TaskGroup]] {
+    let prompts = held(prompts)
     var result: [[TaskGroup]] = []
-    var rows = (inner: 0, outer: 0, prompted: 0, scored: 0)
+    var rows = (inner: 0, outer: 0, prompted: 0, scored: 0, tokens: 0)
     for group in groups {
       rows.inner += group.innerRows
       rows.outer += group.outerRows
       rows.prompted += group.promptedRows(prompts)
       rows.scored += group.responseTokens
+      rows.tokens += group.promptedTokens
       let fits =
         rows.inner <= innerRows && max(rows.outer, rows.prompted) <= outerRows
-        && rows.scored <= scoredRows && (result.last?.count ?? self.groups) < self.groups
+        && rows.scored <= scoredRows && (teacherTokens == 0 || rows.tokens <= teacherTokens)
+        && (result.last?.count ?? self.groups) < self.groups
       if fits {
         result[result.count - 1].append(group)
       } else {
         result.append([group])
         rows = (
-          group.innerRows, group.outerRows, group.promptedRows(prompts), group.responseTokens
+          group.innerRows, group.outerRows, group.promptedRows(prompts), group.responseTokens,
+          group.promptedTokens
         )
       }
     }

@@ -90,4 +90,67 @@ import Testing
     #expect(try respond(triplets) == alone)
     #expect(Set(alone).count == 3)
   }
+
+  /// Groups whose tasks have two contexts by turns, and one whose have one each.
+  private static func mixedGroups() throws -> [TaskGroup] {
+    let golden = try Golden(path: TinyModel.folder + "/golden.json")
+    let given = try ["t0", "t1", "t2"].map { try #require(golden.group($0)).triplets[0] }
+    func group(_ contexts: Int...) -> TaskGroup {
+      TaskGroup(
+        contexts.enumerated().map { place, context in
+          var task = given[place % 3]
+          task.context = given[context].context
+          return task
+        })
+    }
+    return [group(0, 1, 0, 0), group(2, 2, 1, 2), group(0, 1)]
+  }
+
+  /// A teacher that reads a shared context once has the same divergences and gradient: the same
+  /// products in f64, 1e-10.
+  @Test(arguments: [InnerStep.lora, .full]) func divergencesOfSharedContexts(
+    _ inner: InnerStep
+  ) throws {
+    let groups = try Self.mixedGroups()
+    let weights: LlamaWeights<Double> = try TinyModel.weights()
+    func step(_ prompts: PromptForms) throws -> (losses: [Double], gradient: [Double]) {
+      let arena = Arena()
+      let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
+      let limits = MetaLimits(covering: groups, together: 3, prompts: prompts, logitRows: 7)
+      #expect((limits.teacherTokens > 0) == (prompts == .allSharing))
+      let meta = MetaGradient(
+        weights: weights, adapter: adapter,
+        configuration: .init(inner: inner, innerLearningRate: 0.03, target: .teacher),
+        limits: limits, policy: .lean, workers: Workers(count: 2), arena: arena)
+      let gradient = AdapterTensors<Double>(layout: adapter.layout, arena: arena, for: .gradient)
+      let losses = try meta.accumulate(groups, weight: 1, into: gradient).map(\.outerLoss)
+      return (losses, gradient.flat.elements)
+    }
+    let (alone, shared) = (try step(.all), try step(.allSharing))
+    for (a, b) in zip(alone.losses + alone.gradient, shared.losses + shared.gradient) {
+      #expect(abs(a - b) < 1e-10 * (1 + abs(a)))
+    }
+    #expect(alone.losses.allSatisfy { $0 > 0 })
+  }
+
+  /// Sweeps that are packed for shared contexts are within what was planned for them.
+  @Test(arguments: 1...4) func packedSweepsFit(together: Int) throws {
+    let mixed = try Self.mixedGroups()
+    let groups = (0..<9).map { mixed[$0 * $0 % 3] }
+    let limits = MetaLimits(
+      packing: groups, together: together, prompts: .allSharing, logitRows: 8)
+    let parts = limits.pack(groups, prompts: .allSharing)
+    #expect(parts.flatMap(\.self).map(\.triplets.count) == groups.map(\.triplets.count))
+    for part in parts {
+      let tokens = part.flatMap(\.triplets).reduce(0) { $0 + $1.prompted.count }
+      #expect(tokens <= limits.teacherTokens && part.count <= together)
+      #expect(part.reduce(0) { $0 + $1.promptedRows(.allSharing) } <= limits.outerRows)
+    }
+    // Without room for sharing, as many as fit with every context read anew.
+    var alone = MetaLimits(packing: groups, together: together, prompts: .all, logitRows: 8)
+    alone.groups = 9
+    for part in alone.pack(groups, prompts: .allSharing) {
+      #expect(part.reduce(0) { $0 + $1.promptedRows(.all) } <= alone.outerRows)
+    }
+  }
 }
