@@ -102,7 +102,7 @@ struct RunExperiment: ParsableCommand {
   private static var folderOfExecutables: String {
     let path = Bundle.main.executablePath ?? CommandLine.arguments[0]
     return URL(filePath: path).resolvingSymlinksInPath().deletingLastPathComponent()
-      .path(percentEncoded: false).trimmedSlash
+      .path(percentEncoded: false).plainPath
   }
 
   private func selection() throws -> Plan.Selection {
@@ -133,9 +133,5 @@ extension String {
   fileprivate var plainPath: String {
     let parts = split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     return hasPrefix("/") ? "/" + parts : parts.isEmpty ? "." : parts
-  }
-
-  fileprivate var trimmedSlash: String {
-    count > 1 && hasSuffix("/") ? String(dropLast()) : self
   }
 }

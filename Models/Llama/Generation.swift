@@ -89,8 +89,6 @@ extension Sweep {
     parameters: (TokenBatch) -> ParameterChange<S>,
     take: (_ sequence: Int, _ logits: Matrix<S>) -> Int32?
   ) throws(WeightError) {
-    self.cache = cache
-    defer { self.cache = nil }
     var pending = pending
     while !pending.isEmpty {
       var batch = TokenBatch()
@@ -98,7 +96,7 @@ extension Sweep {
         batch.append(continuing: ids, at: cache.lengths[sequence], sequence: sequence)
       }
       begin(batch, parameters: parameters(batch))
-      try forward()
+      try forward(in: cache)
       for (sequence, ids) in pending { cache.advance(sequence, by: ids.count) }
       var next: [(sequence: Int, ids: [Int32])] = []
       for chunk in chunks {

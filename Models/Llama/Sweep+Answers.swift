@@ -117,37 +117,14 @@ extension Sweep {
     _ questions: [Question], from first: Int, decodes: Bool, cache: KeyValueCache<S>?,
     parameters: (TokenBatch) -> ParameterChange<S>
   ) throws(WeightError) -> [(predictions: [Prediction], agreed: Int, other: Int32?)] {
-    var batch = TokenBatch()
-    // By question, which of the batch's segments it is.
-    var segments = Array(repeating: 0, count: questions.count)
-    // How many tokens a question may share: without a cache none.
-    func shareable(_ place: Int) -> Int { cache == nil ? 0 : questions[place].context }
-    for places in Array(questions.indices).joined(by: {
-      questions[$0].prompt.prefix(shareable($0))
-    }) {
-      let context = places.count == 1 ? 0 : shareable(places[0])
-      if context > 0 {
-        batch.append(
-          sharedBy: places.map { first + $0 }, questions[places[0]].prompt.prefix(context))
-      }
-      for place in places {
-        let question = questions[place]
-        segments[place] = batch.segments.count
-        batch.append(
-          question.prompt.dropFirst(context) + question.response,
-          predicted: question.response.count, at: context, sequence: first + place)
-      }
-    }
+    let batch = TokenBatch(questions, sharesContexts: cache != nil, from: first)
     begin(batch, parameters: parameters(batch))
-    self.cache = cache
-    defer { self.cache = nil }
-    try forward()
+    try forward(in: cache)
     var misses: [Int: Int32] = [:]
     let predictions = try headScore { row, isGreedy, logits in
       if decodes, !isGreedy { misses[row] = Sampling.likeliest(logits) }
     }
-    return segments.map { segment in
-      let rows = batch.lossRanges[segment]
+    return batch.lossRanges.suffix(questions.count).map { rows in
       let miss = rows.first { misses[$0] != nil }
       return (
         Array(predictions[rows]), (miss ?? rows.upperBound) - rows.lowerBound,
@@ -157,7 +134,33 @@ extension Sweep {
   }
 }
 
+extension TokenBatch {
+  /// Prompts with their responses, which are scored, as the last segments in the order of `questions`;
+  /// their sequences count from `first`. Where it `sharesContexts`, by a key-value cache, a context
+  /// that several begin with stands before them once.
+  package init(_ questions: [Question], sharesContexts: Bool, from first: Int = 0) {
+    var read = questions.map { _ in 0 }
+    if sharesContexts {
+      for places in Array(questions.indices).joined(by: { questions[$0].shareable })
+      where places.count > 1 {
+        let context = questions[places[0]].shareable
+        if context.isEmpty { continue }
+        append(sharedBy: places.map { first + $0 }, context)
+        for place in places { read[place] = context.count }
+      }
+    }
+    for (place, question) in questions.enumerated() {
+      append(
+        question.prompt.dropFirst(read[place]) + question.response,
+        predicted: question.response.count, at: read[place], sequence: first + place)
+    }
+  }
+}
+
 extension Question {
+  /// The context, which others may begin with.
+  fileprivate var shareable: ArraySlice<Int32> { prompt.prefix(context) }
+
   /// Tokens that the cache holds of this question and of an answer of at most `maximum` tokens.
   public func cachedTokens(maximum: Int) -> Int { prompt.count + max(response.count, maximum) }
 }

@@ -17,8 +17,7 @@ extension Sweep {
     }
   }
 
-  /// The same where segments of the batch continue others, whose keys and values stand in `cache` of
-  /// one layer at least.
+  /// The same where the batch's segments continue what their sequences have in `cache`.
   package func forward(in cache: KeyValueCache<S>?) throws(WeightError) {
     self.cache = cache
     defer { self.cache = nil }

@@ -32,7 +32,7 @@ public struct TokenBatch: Sendable {
   }
 
   /// Adds the first tokens of several sequences of a key-value cache; none is scored.
-  package mutating func append(sharedBy sequences: [Int], _ tokens: ArraySlice<Int32>) {
+  mutating func append(sharedBy sequences: [Int], _ tokens: ArraySlice<Int32>) {
     add(tokens, at: 0, sequences: sequences, targets: [], weight: 0)
   }
 

@@ -98,21 +98,23 @@ public struct Evaluator {
     progress: (_ what: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
   ) throws -> EvaluationReport {
     let tasks = groups.reduce(0) { $0 + $1.triplets.count }
-    let rounds = try options.retention.map { size in
+    let rounds = try options.retention.map { size -> (groups: [TaskGroup], plan: MemoryPlan)? in
+      // One context in a model is what FT is already.
+      if size == 1, groups.first?.triplets.count == 1 { return nil }
       let round = groups.regrouped(into: size, seed: options.seed)
       if round.isEmpty { throw EvaluationError.retention(contexts: size, tasks: tasks) }
-      return (size: size, groups: round, plan: try retentionPlan(round, options))
+      let (plan, fits) = plan(round, textRows: 0, prompts: .none, options.reader)
+      guard fits else { throw EvaluationError.memory(needed: plan.total) }
+      return (round, plan)
     }
     var report = try forms(groups, texts, options, progress)
     if rounds.isEmpty { return report }
-    report.retention = try rounds.map { round in
-      // One context in a model is what FT is already.
-      if round.size == 1, report.contextsPerUpdate == 1 {
+    report.retention = try zip(options.retention, rounds).map { size, round in
+      guard let round else {
         return Retention(
           contexts: 1, groups: groups.count, batched: report.ft, sequential: report.ft)
       }
-      return try retention(
-        of: round.groups, contexts: round.size, round.plan, options.reader, progress)
+      return try retention(of: round.groups, contexts: size, round.plan, options.reader, progress)
     }
     return report
   }
@@ -150,14 +152,6 @@ public struct Evaluator {
       progress("plain text", losses.count, texts.count)
     }
     return losses.isEmpty ? nil : Estimate(losses)
-  }
-
-  private func retentionPlan(
-    _ groups: [TaskGroup], _ options: EvaluationOptions
-  ) throws -> MemoryPlan {
-    let (plan, fits) = plan(groups, textRows: 0, prompts: .none, options.reader)
-    guard fits else { throw EvaluationError.memory(needed: plan.total) }
-    return plan
   }
 
   private func retention(

@@ -40,27 +40,6 @@ struct GroupedBatch: Sendable {
     }
   }
 
-  /// The same in Prompt form, weighted alike. Where it `sharesContexts`, a context that several tasks of
-  /// a group have is here once, for a key-value cache with a sequence of each task.
-  init(promptsOf tasks: [TaskGroup], sharesContexts: Bool) {
-    var sequence = 0
-    self.init(tasks) { batch, group in
-      let first = sequence
-      var read = group.triplets.map { _ in 0 }
-      for places in group.contexts where sharesContexts && places.count > 1 {
-        let context = group.triplets[places[0]].context
-        batch.append(sharedBy: places.map { first + $0 }, context[...])
-        for place in places { read[place] = context.count }
-      }
-      for (triplet, position) in zip(group.triplets, read) {
-        batch.append(
-          Array(triplet.prompted.dropFirst(position)), predicted: triplet.response.count,
-          at: position, sequence: sequence)
-        sequence += 1
-      }
-    }
-  }
-
   /// Each group's weighted loss in a sweep that has run this batch.
   func losses<S: Kernel>(_ sweep: Sweep<S>) -> [Double] {
     groups.map { sweep.losses[$0.scored].reduce(0, +) }

@@ -73,8 +73,8 @@ extension MetaGradient {
     }
   }
 
-  /// FT of `groups`, which have as many tasks each with a context of its own, after one update on the mean of a group's
-  /// contexts or, where `oneByOne`, an update on each in turn (paper §5.4).
+  /// FT of `groups` after one update on the mean of a group's contexts or, where `oneByOne`, an update
+  /// on each in turn (paper §5.4). They have as many tasks, each with a context of its own.
   ///
   /// Throws ``WeightError`` where a base weight cannot be read.
   public func evaluateRetention(

@@ -10,12 +10,13 @@ extension MetaGradient {
   /// Prompt form (Eq. 8's P_θB); nil for the gold target.
   func teach(_ groups: [TaskGroup]) throws(WeightError) -> Sweep<S>.Teacher? {
     guard let teacherRows else { return nil }
-    let plan = GroupedBatch(promptsOf: groups, sharesContexts: teacherCache != nil)
-    teacherCache?.reset(capacities: groups.flatMap(\.triplets).map(\.prompted.count))
-    let scored = teacherRows.rows(0..<plan.batch.lossRows.count)
+    let questions = groups.flatMap(\.triplets).map { $0.question(prompted: true) }
+    let batch = TokenBatch(questions, sharesContexts: cache != nil)
+    cache?.reset(capacities: questions.map { $0.cachedTokens(maximum: 0) })
+    let scored = teacherRows.rows(0..<batch.lossRows.count)
     try engine.with(teacherWeights) { () throws(WeightError) in
-      outer.begin(plan.batch, parameters: ParameterChange(layers: layers))
-      try outer.forward(in: teacherCache)
+      outer.begin(batch, parameters: ParameterChange(layers: layers))
+      try outer.forward(in: cache)
       outer.finalNorm(into: scored)
     }
     return .init(normed: scored, head: teacherWeights.head)

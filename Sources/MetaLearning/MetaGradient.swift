@@ -22,8 +22,6 @@ public struct MetaLimits: Sendable {
   public var cachedTokens: Int
   /// The most tokens of greedy answers; 0 where none are decoded.
   public var answerTokens: Int
-  /// Tokens of the teacher's key-value cache, of one layer; 0 for none, where it shares no context.
-  public var teacherTokens: Int
   /// Whether losses of θ leave out some of the inputs of the adapter.
   public var dropout: Bool
   /// Rows of all inner passes whose gradients a full inner step sums; 0 for those of one pass.
@@ -35,8 +33,8 @@ public struct MetaLimits: Sendable {
   /// All sizes.
   public init(
     groups: Int, innerRows: Int, outerRows: Int, scoredRows: Int, sequence: Int, logitRows: Int,
-    cachedTokens: Int = 0, answerTokens: Int = 0, teacherTokens: Int = 0, dropout: Bool = false,
-    factorRows: Int = 0, sharesGradient: Bool = false
+    cachedTokens: Int = 0, answerTokens: Int = 0, dropout: Bool = false, factorRows: Int = 0,
+    sharesGradient: Bool = false
   ) {
     self.groups = groups
     self.innerRows = innerRows
@@ -46,7 +44,6 @@ public struct MetaLimits: Sendable {
     self.logitRows = logitRows
     self.cachedTokens = cachedTokens
     self.answerTokens = answerTokens
-    self.teacherTokens = teacherTokens
     self.dropout = dropout
     self.factorRows = factorRows
     self.sharesGradient = sharesGradient
@@ -98,8 +95,6 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
   let outerFactors: FactorStore<S>?
   /// What answers are decoded with, and shared contexts stand in.
   let cache: KeyValueCache<S>?
-  /// Where contexts that several queries of a group have stand once for the teacher.
-  let teacherCache: KeyValueCache<S>?
   let teacherWeights: LlamaWeights<S>
 
   /// Buffers for `limits` from `arena`.
@@ -178,12 +173,6 @@ public final class MetaGradient<S: Kernel>: @unchecked Sendable {
       : KeyValueCache(
         architecture: weights.architecture, tokens: limits.cachedTokens,
         keepsLayers: limits.answerTokens > 0, arena: arena)
-    teacherCache =
-      configuration.target != .teacher || limits.teacherTokens == 0
-      ? nil
-      : KeyValueCache(
-        architecture: weights.architecture, tokens: limits.teacherTokens, keepsLayers: false,
-        arena: arena)
   }
 
   var layers: Int { engine.weights.architecture.numHiddenLayers }

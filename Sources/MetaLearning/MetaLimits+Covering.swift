@@ -31,8 +31,7 @@ extension MetaLimits {
       cachedTokens: answerTokens == 0 && !sharesContexts
         ? 0
         : most(groups) { $0.cachedTokens(prompts: prompts != .none, maximum: answerTokens) },
-      answerTokens: answerTokens,
-      teacherTokens: sharesContexts ? most(groups, \.promptedTokens) : 0)
+      answerTokens: answerTokens)
   }
 }
 

@@ -18,12 +18,12 @@ extension MetaLimits {
     self.init(
       groups: together, innerRows: inner, outerRows: outer, scoredRows: room(\.responseTokens),
       sequence: whole.sequence, logitRows: min(logitRows, max(inner, outer)),
-      teacherTokens: groups.shareContexts(prompts) ? room(\.promptedTokens) : 0)
+      cachedTokens: groups.shareContexts(prompts) ? room(\.promptedTokens) : 0)
   }
 
   /// `forms` as these limits have room for: without a cache no context is shared.
   private func held(_ forms: PromptForms) -> PromptForms {
-    forms == .allSharing && teacherTokens == 0 ? .all : forms
+    forms == .allSharing && cachedTokens == 0 ? .all : forms
   }
 
   /// Whether any `count` of `groups`, one of them several times even, are one sweep.
@@ -33,7 +33,7 @@ extension MetaLimits {
     return count <= self.groups && most(\.innerRows) <= innerRows
       && max(most(\.outerRows), most { $0.promptedRows(prompts) }) <= outerRows
       && most(\.responseTokens) <= scoredRows
-      && (teacherTokens == 0 || most(\.promptedTokens) <= teacherTokens)
+      && (cachedTokens == 0 || most(\.promptedTokens) <= cachedTokens)
   }
 
   /// Cuts `groups`, in their order, into sweeps that fit, with Prompt forms as `prompts` says.
@@ -49,7 +49,7 @@ extension MetaLimits {
       rows.tokens += group.promptedTokens
       let fits =
         rows.inner <= innerRows && max(rows.outer, rows.prompted) <= outerRows
-        && rows.scored <= scoredRows && (teacherTokens == 0 || rows.tokens <= teacherTokens)
+        && rows.scored <= scoredRows && (cachedTokens == 0 || rows.tokens <= cachedTokens)
         && (result.last?.count ?? self.groups) < self.groups
       if fits {
         result[result.count - 1].append(group)

@@ -81,7 +81,7 @@ import Testing
       configuration: test.configuration,
       limits: MetaLimits(
         groups: test.groups, innerRows: 64, outerRows: 96, scoredRows: 32, sequence: 32,
-        logitRows: 7, teacherTokens: test.sharesContext ? 128 : 0),
+        logitRows: 7, cachedTokens: test.sharesContext ? 128 : 0),
       policy: test.policy, workers: Workers(count: 2), arena: arena)
     let golden = try Golden(path: TinyModel.folder + "/golden.json")
     let triplets = ["t0", "t1", "t2"].compactMap { golden.group($0)?.triplets.first }

@@ -117,7 +117,7 @@ import Testing
       let arena = Arena()
       let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
       let limits = MetaLimits(covering: groups, together: 3, prompts: prompts, logitRows: 7)
-      #expect((limits.teacherTokens > 0) == (prompts == .allSharing))
+      #expect((limits.cachedTokens > 0) == (prompts == .allSharing))
       let meta = MetaGradient(
         weights: weights, adapter: adapter,
         configuration: .init(inner: inner, innerLearningRate: 0.03, target: .teacher),
@@ -143,7 +143,7 @@ import Testing
     #expect(parts.flatMap(\.self).map(\.triplets.count) == groups.map(\.triplets.count))
     for part in parts {
       let tokens = part.flatMap(\.triplets).reduce(0) { $0 + $1.prompted.count }
-      #expect(tokens <= limits.teacherTokens && part.count <= together)
+      #expect(tokens <= limits.cachedTokens && part.count <= together)
       #expect(part.reduce(0) { $0 + $1.promptedRows(.allSharing) } <= limits.outerRows)
     }
     // Without room for sharing, as many as fit with every context read anew.
