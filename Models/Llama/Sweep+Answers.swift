@@ -11,13 +11,18 @@ public struct Question: Sendable {
   /// How many of the prompt's first tokens are a context, which is read once for all questions of a
   /// round that begin with the same; less than all of them.
   public var context: Int
+  /// Whether its answer goes on behind the ids that close others.
+  public var staysOpen: Bool
 
   /// All parts.
-  public init(prompt: [Int32], response: [Int32], context: Int = 0) {
+  public init(
+    prompt: [Int32], response: [Int32], context: Int = 0, staysOpen: Bool = false
+  ) {
     precondition(context < prompt.count)
     self.prompt = prompt
     self.response = response
     self.context = context
+    self.staysOpen = staysOpen
   }
 }
 
@@ -51,7 +56,8 @@ public struct AnswerEnd: Sendable {
   func extend(_ answer: inout [Int32], by id: Int32, to question: Question) -> Bool {
     if stops.contains(id) { return false }
     answer.append(id)
-    return !closing.contains(id) && answer.count < max(maximum, question.response.count)
+    let isClosed = closing.contains(id) && !question.staysOpen
+    return !isClosed && answer.count < max(maximum, question.response.count)
   }
 }
 

@@ -33,7 +33,11 @@ public struct Converter {
   public func convert(
     _ source: any ModelSource, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(WeightError) -> Summary {
-    try FileIdentity.refuse(output, among: source.paths)
+    do throws(FileError) {
+      try FileIdentity.refuse(output, among: source.paths)
+    } catch {
+      throw WeightError(path: error.path, error.problem)
+    }
     var peak = MemoryUsage.current.anonymous
     let tokenizer = try source.tokenizer()
     peak = max(peak, MemoryUsage.current.anonymous)

@@ -6,35 +6,29 @@ public struct AnswerReader: Sendable {
   /// Where an answer ends.
   public let end: AnswerEnd
   private let tokenizer: Tokenizer
-  private let endsAtLineFeed: Bool
 
-  /// A reader of answers to the queries of `groups`.
+  /// A reader of answers.
   ///
   /// An answer ends before an id of `stops`, after `maximum` tokens (or as many as the response has),
-  /// and at its first line feed unless an accepted answer has one inside.
-  public init(tokenizer: Tokenizer, stops: Set<Int32>, maximum: Int, groups: [TaskGroup]) {
+  /// and at its first line feed unless an answer that its task accepts has one inside.
+  public init(tokenizer: Tokenizer, stops: Set<Int32>, maximum: Int) {
     self.tokenizer = tokenizer
-    let triplets = groups.flatMap(\.triplets)
-    endsAtLineFeed = !triplets.contains { task in
-      Self.accepted(task, tokenizer).contains { $0.trimmingLineFeeds.contains("\n") }
-    }
-    end = AnswerEnd(
-      stops: stops, closing: endsAtLineFeed ? tokenizer.lineFeeds : [],
-      maximum: maximum)
+    end = AnswerEnd(stops: stops, closing: tokenizer.lineFeeds, maximum: maximum)
   }
 
   /// How well the answer `ids` matches what `task` accepts.
   func score(_ ids: [Int32], _ task: TaskGroup.Triplet) -> AnswerScore {
-    AnswerScore(text(ids), accepted: Self.accepted(task, tokenizer))
-  }
-
-  /// The words of an answer.
-  func text(_ ids: [Int32]) -> String {
     let text = tokenizer.decode(ids, skipSpecialTokens: true)
-    return endsAtLineFeed ? String(text.prefix { !$0.isNewline }) : text
+    let answer = hasLines(task) ? text : String(text.prefix { !$0.isNewline })
+    return AnswerScore(answer, accepted: accepted(task))
   }
 
-  private static func accepted(_ task: TaskGroup.Triplet, _ tokenizer: Tokenizer) -> [String] {
+  /// Whether an answer that `task` accepts has a line feed inside.
+  func hasLines(_ task: TaskGroup.Triplet) -> Bool {
+    accepted(task).contains { $0.trimmingLineFeeds.contains("\n") }
+  }
+
+  private func accepted(_ task: TaskGroup.Triplet) -> [String] {
     task.answers.isEmpty
       ? [tokenizer.decode(task.response, skipSpecialTokens: true)] : task.answers
   }
@@ -42,11 +36,12 @@ public struct AnswerReader: Sendable {
 
 extension TaskGroup.Triplet {
   /// The query, behind the context where `prompted`, and the response that is looked for.
-  func question(prompted: Bool) -> Question {
+  func question(prompted: Bool, staysOpen: Bool = false) -> Question {
     prompted
       ? Question(
-        prompt: context + separator + query, response: response, context: context.count)
-      : Question(prompt: start + query, response: response)
+        prompt: context + separator + query, response: response, context: context.count,
+        staysOpen: staysOpen)
+      : Question(prompt: start + query, response: response, staysOpen: staysOpen)
   }
 }
 

@@ -5,7 +5,7 @@ import Text
 public struct Estimate: Codable, Sendable, Equatable {
   /// The mean.
   public var mean: Double
-  /// Its standard error; 0 for one value or cluster.
+  /// Its standard error; NaN for one value or cluster, which say nothing of it.
   ///
   /// The sample's standard deviation / √n, which for shares of 0 and 1 is √(p (1 − p) / (n − 1)).
   /// Values in G clusters are not independent: the square is G / (G − 1) Σ_g (Σ_{i ∈ g} (x_i − x̄))² / n²
@@ -28,7 +28,7 @@ public struct Estimate: Codable, Sendable, Equatable {
     let squares = sums.reduce(0) { $0 + $1 * $1 }
     let parts = Double(sums.count)
     mean = average
-    standardError = sums.count < 2 ? 0 : (squares * parts / (parts - 1)).squareRoot() / count
+    standardError = sums.count < 2 ? .nan : (squares * parts / (parts - 1)).squareRoot() / count
   }
 
   /// Reads both numbers; null stands for one that is not finite.

@@ -47,23 +47,25 @@ public struct GroupScores: Sendable {
 extension MetaGradient {
   /// NC, Prompt and FT of `groups`, each group with its own inner step (paper §4).
   ///
-  /// Greedy answers are decoded where there is a `reader` and the limits have tokens for them. With
-  /// `others`, FT is repeated after inner steps on their contexts, group by group. Throws
+  /// Greedy answers are decoded where there is a `reader` and the limits have tokens for them. Where
+  /// it `sharesContexts`, the limits' cache must hold all that is asked. With `others`, FT is repeated after inner steps on their contexts, group by group. Throws
   /// ``WeightError`` where a base weight cannot be read.
   public func evaluate(
-    _ groups: [TaskGroup], reader: AnswerReader? = nil, contextsOf others: [TaskGroup]? = nil
+    _ groups: [TaskGroup], reader: AnswerReader? = nil, contextsOf others: [TaskGroup]? = nil,
+    sharesContexts: Bool = true
   ) throws(WeightError) -> [GroupScores] {
     let contexts = GroupedBatch(contextsOf: groups)
     let innerLosses = try adapt(contexts)
+    let cache = sharesContexts ? cache : nil
     let asked = try ask(
-      groups, [(.bare, true), (.bare, false), (.prompted, false)], reader: reader)
+      groups, [(.bare, true), (.bare, false), (.prompted, false)], reader: reader, cache: cache)
     let after =
       try contexts.batch.count <= limits.outerRows
       ? losses(contexts, adaptedParameters(for: contexts)) : groups.map { _ in .nan }
     var irrelevant: [ResponseScore]?
     if let others {
       try adapt(GroupedBatch(contextsOf: others))
-      irrelevant = try ask(groups, [(.bare, true)], reader: reader)[0]
+      irrelevant = try ask(groups, [(.bare, true)], reader: reader, cache: cache)[0]
     }
     return groups.indices.map { index in
       GroupScores(
@@ -89,14 +91,15 @@ extension MetaGradient {
     } else {
       try adapt(GroupedBatch(contextsOf: groups))
     }
-    return try ask(groups, [(.bare, true)], reader: reader)[0]
+    return try ask(groups, [(.bare, true)], reader: reader, cache: cache)[0]
   }
 
   private enum Form { case bare, prompted }
 
   /// Asks every query in each of `rounds`: in its form, of θ′ of its group where adapted, else of θ.
   private func ask(
-    _ groups: [TaskGroup], _ rounds: [(form: Form, isAdapted: Bool)], reader: AnswerReader?
+    _ groups: [TaskGroup], _ rounds: [(form: Form, isAdapted: Bool)], reader: AnswerReader?,
+    cache: KeyValueCache<S>?
   ) throws(WeightError) -> [[ResponseScore]] {
     let triplets = groups.flatMap(\.triplets)
     let owners = groups.enumerated().flatMap { index, group in group.triplets.map { _ in index } }
@@ -106,10 +109,13 @@ extension MetaGradient {
           rounds[$0 / triplets.count].isAdapted ? owners[$0 % triplets.count] : nil
         })
     }
-    let questions = rounds.map { round in
-      triplets.map { $0.question(prompted: round.form == .prompted) }
-    }
     let reader = limits.answerTokens > 0 ? reader : nil
+    let questions = rounds.map { round in
+      triplets.map {
+        $0.question(
+          prompted: round.form == .prompted, staysOpen: reader?.hasLines($0) ?? false)
+      }
+    }
     let answers = try outer.answer(
       questions, end: reader?.end, cache: cache, parameters: parameters)
     let rows = answers.map { answers in

@@ -35,12 +35,18 @@ public struct ReportTable: Sendable, Equatable {
 
 extension Estimate {
   /// As a share: `93.8 ± 3.0 %`.
-  public var percent: String {
-    "\((100 * mean).rounded(to: 1)) ± \((100 * standardError).rounded(to: 1)) %"
-  }
+  public var percent: String { "\((100 * mean).rounded(to: 1)) ± \(percentError) %" }
 
   /// With three digits: `0.193 ± 0.062`.
-  public var number: String { "\(mean.rounded(to: 3)) ± \(standardError.rounded(to: 3))" }
+  public var number: String { "\(mean.rounded(to: 3)) ± \(numberError)" }
+
+  /// The standard error in per cent; – where one value alone says nothing of it.
+  public var percentError: String { isSingle ? "–" : (100 * standardError).rounded(to: 1) }
+
+  /// The standard error with three digits, likewise.
+  public var numberError: String { isSingle ? "–" : standardError.rounded(to: 3) }
+
+  private var isSingle: Bool { standardError.isNaN && mean.isFinite }
 }
 
 extension Double {

@@ -44,7 +44,9 @@ extension Trainer {
     let start = ContinuousClock.now
     if configuration.finetuning != nil { return try evaluatePlainly(groups, since: start) }
     var scores: [GroupScores] = []
-    for part in plan.limits.pack(groups, prompts: .all) { scores += try meta.evaluate(part) }
+    for part in plan.limits.pack(groups, prompts: .all) {
+      scores += try meta.evaluate(part, sharesContexts: false)
+    }
     func mean(_ value: (GroupScores) -> Double) -> Double { Estimate(scores.map(value)).mean }
     return HeldOutMetrics(
       step: step, ncNLL: mean(\.unprompted.meanNLL), promptNLL: mean(\.prompted.meanNLL),

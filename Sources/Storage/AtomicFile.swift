@@ -13,32 +13,62 @@ private import CFaults
 public final class AtomicFile {
   /// Where the file will be.
   public let path: String
+  /// The same, or where its links lead.
+  private let target: String
   private let temporary: String
   private let registration: Int32
   private var descriptor: Int32
   /// How many bytes were appended.
   public private(set) var count = 0
 
-  /// Starts a file that will be at `path`.
+  /// Starts a file that will be at `path`, or where that leads if it is a link.
   ///
-  /// Throws ``FileError`` where the folder cannot be written or `path` is a folder.
+  /// Throws ``FileError`` where the folder cannot be written, or `path` is a folder, a device or
+  /// something else that a file cannot take the place of.
   public init(path: String) throws(FileError) {
     self.path = path
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-      throw FileError(path: path, "cannot be written: it is a folder")
-    }
-    let (folder, name) = Self.parts(of: path)
+    target = try Self.target(of: path)
+    let (folder, name) = Self.parts(of: target)
     Self.removeLeftovers(in: folder, of: name)
-    (descriptor, temporary) = try Self.open(beside: path)
+    (descriptor, temporary) = try Self.open(beside: target, for: path)
     registration = cf_register_temporary(temporary)
   }
 
-  /// A new file beside `path` that is locked as long as it is open, so that whoever looks for
-  /// left-overs leaves it alone.
-  private static func open(beside path: String) throws(FileError) -> (Int32, String) {
+  /// Where `path` leads, its links followed; there need not be a file yet.
+  private static func target(of path: String) throws(FileError) -> String {
+    let present = FileIdentity(path)
+    if let present, !present.isRegular {
+      let kind = present.isFolder ? "a folder" : "not a regular file"
+      throw FileError(path: path, "cannot be written: it is \(kind)")
+    }
+    var target = path
+    for _ in 0..<40 {
+      guard let next = destination(of: target) else {
+        // A link to an open file that has lost its name leads to another one, or to none.
+        guard FileIdentity(target) == present else { break }
+        return target
+      }
+      target = next.hasPrefix("/") ? next : "\(parts(of: target).folder)/\(next)"
+    }
+    throw FileError(path: path, "cannot be written: its links lead nowhere")
+  }
+
+  /// What the link at `path` says; nil where there is none. The corresponding C function is
+  /// `readlink`.
+  private static func destination(of path: String) -> String? {
+    var bytes = [CChar](repeating: 0, count: 4096)
+    let count = readlink(path, &bytes, bytes.count)
+    guard count > 0 else { return nil }
+    return String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// A new file beside `target` that is locked as long as it is open, so that whoever looks for
+  /// left-overs leaves it alone. Errors name `path`.
+  private static func open(
+    beside target: String, for path: String
+  ) throws(FileError) -> (Int32, String) {
     for _ in 0..<100 {
-      let temporary = "\(path).\(getpid()).\(serial.next()).partial"
+      let temporary = "\(target).\(getpid()).\(serial.next()).partial"
       let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
       if descriptor < 0 && errno == EEXIST { continue }
       guard descriptor >= 0 else { throw .system(path, "cannot be written") }
@@ -143,17 +173,31 @@ public final class AtomicFile {
   /// Puts the file in its place.
   public func commit() throws(FileError) {
     guard fsync(descriptor) == 0 else { throw .system(path, "cannot be flushed") }
-    guard rename(temporary, path) == 0 else { throw .system(path, "cannot be put in place") }
+    guard rename(temporary, target) == 0 else { throw .system(path, "cannot be put in place") }
     cf_forget_temporary(registration)
     let open = descriptor
     descriptor = -1
     guard close(open) == 0 else { throw .system(path, "cannot be closed") }
     let handle = Glibc.open(
-      Self.parts(of: path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      Self.parts(of: target).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if handle >= 0 {
       fsync(handle)
       close(handle)
     }
+  }
+
+  /// Removes what ``commit()`` will replace, where there is something.
+  public func removeOld() throws(FileError) { try Self.remove(target) }
+
+  /// Removes the file at `path`, where there is one. Returns whether there was. The corresponding
+  /// C function is `unlink`.
+  ///
+  /// Throws ``FileError`` where it cannot be removed.
+  @discardableResult
+  public static func remove(_ path: String) throws(FileError) -> Bool {
+    if unlink(path) == 0 { return true }
+    guard errno == ENOENT else { throw .system(path, "cannot be removed") }
+    return false
   }
 }
 

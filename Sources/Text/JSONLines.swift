@@ -3,7 +3,7 @@ import Foundation
 /// A file whose lines are JSON objects, read one after the other.
 ///
 /// Lines end with a line feed; a carriage return before it, and a byte-order mark at the start of
-/// the file, are left out; empty lines are passed over.
+/// the file, are left out; lines of white space are passed over.
 public struct JSONLines {
   /// What is wrong with a line: `file, line N: problem`.
   public struct Failure: Error, CustomStringConvertible, Sendable {
@@ -42,7 +42,7 @@ public struct JSONLines {
   /// Throws ``Failure`` naming file, line and field.
   public mutating func next<Row: Decodable>(_ type: Row.Type) throws(Failure) -> Row? {
     while let bytes = try lines.next() {
-      if bytes.isEmpty { continue }
+      if bytes.allSatisfy(LineReader.isSpace) { continue }
       guard String(validating: bytes, as: UTF8.self) != nil else {
         throw Failure(path: lines.path, line: line, "is not valid UTF-8")
       }
@@ -67,14 +67,23 @@ public struct JSONLines {
       return "field '\(field)' is missing"
     case .typeMismatch(let type, let context):
       let field = name(context)
-      return field.isEmpty ? "expected a JSON object" : "field '\(field)': expected \(type)"
+      return field.isEmpty ? "expected a JSON object" : "field '\(field)': expected \(noun(type))"
     case .valueNotFound(let type, let context):
-      return "field '\(name(context))': expected \(type), found null"
+      return "field '\(name(context))': expected \(noun(type)), found null"
     case .dataCorrupted(let context):
       let field = name(context)
       return field.isEmpty
         ? "is not valid JSON" : "field '\(field)': \(context.debugDescription)"
     default: return "is not valid JSON"
+    }
+  }
+
+  /// What a type is called in messages.
+  private static func noun(_ type: Any.Type) -> String {
+    switch "\(type)" {
+    case "Array<Any>": "a list"
+    case "Dictionary<String, Any>": "an object"
+    default: "\(type)"
     }
   }
 }

@@ -27,6 +27,18 @@ public final class JSONLinesWriter {
     }
   }
 
+  /// Starts a file that will be at `path` with what comes of `source`, which is another file.
+  ///
+  /// Throws ``JSONLines/Failure`` naming `path` where they are the same, or as ``init(path:)`` does.
+  public convenience init(path: String, source: String) throws(JSONLines.Failure) {
+    do throws(FileError) {
+      try FileIdentity.refuse(path, among: [source])
+    } catch {
+      throw Self.failure(error)
+    }
+    try self.init(path: path)
+  }
+
   /// Adds a line.
   public func append(_ row: some Encodable) throws(JSONLines.Failure) {
     do {
@@ -49,7 +61,8 @@ public final class JSONLinesWriter {
     }
   }
 
-  private func flush() throws(JSONLines.Failure) {
+  /// Writes what was added so far; the file is not in its place yet.
+  public func flush() throws(JSONLines.Failure) {
     do throws(FileError) {
       try file.append(pending)
     } catch {

@@ -35,19 +35,30 @@ package struct LineReader {
     self.longestLine = longestLine
   }
 
-  /// The first byte of what was not read yet, or nil at the end.
+  /// The first byte of what was not read yet that is no white space, or nil where there is none.
   package mutating func peek() throws(JSONLines.Failure) -> UInt8? {
+    var passed = 0
     while true {
-      if line == 0, buffer.count - start < 3, !isAtEnd {
-        try fill()
-        continue
+      // Whether the file starts with a mark is known from three bytes on.
+      if line > 0 || buffer.count - start >= 3 || isAtEnd {
+        if line == 0, isMarked { passed = max(passed, 3) }
+        while start + passed < buffer.count {
+          let byte = buffer[start + passed]
+          if !Self.isSpace(byte) { return byte }
+          passed += 1
+        }
       }
-      if line == 0, isMarked { return buffer.count > start + 3 ? buffer[start + 3] : nil }
-      if start < buffer.count { return buffer[start] }
       if isAtEnd { return nil }
+      guard passed <= longestLine else {
+        throw JSONLines.Failure(
+          path: path, line: line + 1, "is more than \(longestLine) bytes of white space")
+      }
       try fill()
     }
   }
+
+  /// Whether `byte` is white space in ASCII.
+  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
 
   /// The next line without its end, or nil at the end of the file.
   package mutating func next() throws(JSONLines.Failure) -> [UInt8]? {

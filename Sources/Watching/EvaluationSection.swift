@@ -124,13 +124,12 @@ struct EvaluationSection {
     guard let estimate else { return "<td>–</td>" }
     guard isShare else {
       return
-        "<td>\(estimate.mean.rounded(to: 3)) <small>± \(estimate.standardError.rounded(to: 3))</small></td>"
+        "<td>\(estimate.mean.rounded(to: 3)) <small>± \(estimate.numberError)</small></td>"
     }
     let width = Int((100 * min(1, max(0, estimate.mean))).rounded())
-    let error = (100 * estimate.standardError).rounded(to: 1)
     return """
       <td style="--share:\(width)%">\((100 * estimate.mean).rounded(to: 1)) \
-      <small>± \(error) %</small></td>
+      <small>± \(estimate.percentError) %</small></td>
       """
   }
 

@@ -23,26 +23,26 @@ struct SidesOptions: ParsableArguments {
   @Option(help: "The same seed gives the same tasks.")
   var seed: UInt64 = 0
 
-  @Option(help: "The folder for train.jsonl, test.jsonl and manifest.json.")
+  @Option(help: "The folder for train.jsonl, test.jsonl and manifest.json: all are replaced.")
   var out: String
 
-  @Flag(
-    help: "End every response with a line feed, so that a model learns where its answer ends.")
-  var lineFeed = false
+  @OptionGroup var ending: EndingOptions
 
   /// `tasks` with their responses as they are asked for.
   func ended(_ tasks: some Sequence<MetaTask>) -> some Sequence<MetaTask> {
     tasks.lazy.map { task in
       var task = task
-      if lineFeed, let response = task.response { task.response = response + "\n" }
+      if let response = task.response { task.response = response + ending.text }
       return task
     }
   }
 
-  /// Writes `sides` by name, and the manifest once they are there.
+  /// Writes `sides` by name, and the manifest. What is in the folder stays until all of them are
+  /// complete; then a side that its manifest names and that is not made goes, too.
   func write(
     _ dataset: String, options: [String: String],
-    sides: [(name: String, write: (_ path: String) throws -> Int)], report: DatasetReport? = nil
+    sides: [(name: String, prepare: (_ path: String) throws -> JSONLinesWriter)],
+    report: DatasetReport? = nil
   ) throws {
     do {
       try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -50,22 +50,45 @@ struct SidesOptions: ParsableArguments {
       throw Problem("\(out): cannot be made")
     }
     var options = options
-    if lineFeed { options["line-feed"] = "true" }
+    if ending.lineFeed { options["line-feed"] = "true" }
     var manifest = DatasetManifest(
       dataset: dataset, seed: seed, options: options, tasks: [:], dropped: report?.dropped ?? [:])
+    var writers: [JSONLinesWriter] = []
     for side in sides {
-      let path = "\(out)/\(side.name).jsonl"
-      let count = try side.write(path)
-      manifest.tasks["\(side.name).jsonl"] = count
-      note("\(path): \(count) tasks")
+      let writer = try side.prepare("\(out)/\(side.name).jsonl")
+      manifest.tasks["\(side.name).jsonl"] = writer.count
+      writers.append(writer)
     }
-    if let report { note("\(report.line())") }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let file = try AtomicFile(path: "\(out)/manifest.json")
     try file.append(String(decoding: try encoder.encode(manifest), as: UTF8.self) + "\n")
+    let old = MappedFile.contents(file.path).flatMap {
+      try? JSONDecoder().decode(DatasetManifest.self, from: Foundation.Data($0))
+    }
+    // Sides without a manifest were not replaced to the end.
+    try file.removeOld()
+    for name in ["train.jsonl", "test.jsonl"]
+    where manifest.tasks[name] == nil && old?.tasks[name] != nil {
+      if try AtomicFile.remove("\(out)/\(name)") { note("\(out)/\(name): removed") }
+    }
+    for writer in writers {
+      try writer.commit()
+      note("\(writer.path): \(writer.count) tasks")
+    }
+    if let report { note("\(report.line())") }
     try file.commit()
   }
+}
+
+/// How responses end.
+struct EndingOptions: ParsableArguments {
+  @Flag(
+    help: "End every response with a line feed, so that a model learns where its answer ends.")
+  var lineFeed = false
+
+  /// What stands at the end of every response.
+  var text: String { lineFeed ? "\n" : "" }
 }
 
 /// Flags of the generated datasets.
@@ -100,7 +123,7 @@ struct GeneratorOptions: ParsableArguments {
         dataset, options: options,
         sides: [("train", trainCount, false), ("test", testCount, true)].filter { $0.1 > 0 }.map {
           name, count, forTest in
-          (name, { path in try TaskWriter.write(sides.ended(tasks(count, forTest)), to: path) })
+          (name, { path in try TaskWriter.prepare(sides.ended(tasks(count, forTest)), at: path) })
         })
     }
   }

@@ -68,7 +68,11 @@ struct ReversalCurseData: ParsableCommand {
   @Option(name: .customLong("import"), help: "A folder with the original files.")
   var folder: String?
 
-  @Option(help: "The share of people for testing, with --import (default: 0.25).")
+  @Option(
+    help: """
+      The share of people for testing, with --import (default: 0.25): at least one on each side, but \
+      for 0 and 1, which leave one out.
+      """)
   var testShare: Double?
 
   func validate() throws {
@@ -96,10 +100,10 @@ struct ReversalCurseData: ParsableCommand {
         folder: folder, testShare: share, seed: options.sides.seed)
       try options.sides.write(
         "reversal-curse-original", options: ["test-share": String(share)],
-        sides: [
-          ("train", { try TaskWriter.write(options.sides.ended(files.train), to: $0) }),
-          ("test", { try TaskWriter.write(options.sides.ended(files.test), to: $0) }),
-        ], report: files.report)
+        sides: [("train", files.train), ("test", files.test)].filter { !$0.1.isEmpty }.map {
+          name, tasks in
+          (name, { path in try TaskWriter.prepare(options.sides.ended(tasks), at: path) })
+        }, report: files.report)
     }
   }
 }

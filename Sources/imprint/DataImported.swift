@@ -30,9 +30,7 @@ struct SQuADData: ParsableCommand {
 
   @OptionGroup var sampling: SampleOptions
 
-  @Flag(
-    help: "End every response with a line feed, so that a model learns where its answer ends.")
-  var lineFeed = false
+  @OptionGroup var ending: EndingOptions
 
   func validate() throws {
     try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
@@ -42,7 +40,7 @@ struct SQuADData: ParsableCommand {
   func run() throws {
     try reportingErrors(interruptible: true) {
       let report = try SQuAD(
-        longestContext: longestContext, limit: limit, responseEnd: lineFeed ? "\n" : "",
+        longestContext: longestContext, limit: limit, responseEnd: ending.text,
         sample: sampling.choice
       ).convert(file, to: out)
       note("\(out): \(report.line())")
@@ -56,7 +54,7 @@ struct WikiTextData: ParsableCommand {
     abstract: "A text, its next words, and how they go on, from WikiText (raw or tokenised).",
     discussion: """
       The three parts follow one another within one article. As a query continues its context in \
-      the middle of a sentence, --separator ' ' suits train and evaluate. With --plain the rows are \
+      the middle of a sentence, each row says that a space joins them. With --plain the rows are \
       paragraphs for --lm-data instead of tasks.
 
       Example: imprint data wikitext wiki.train.raw --out wikitext-train.jsonl
@@ -82,7 +80,8 @@ struct WikiTextData: ParsableCommand {
   @Option(
     help: """
       Queries that follow a context, each with a response (default: 1). Each is a task; imprint \
-      train --queries-per-context takes them at once.
+      train --queries-per-context takes them at once. --sample counts contexts and takes all of \
+      their queries.
       """)
   var queriesPerContext: Int?
 
@@ -138,6 +137,7 @@ struct SampleOptions: ParsableArguments {
 
   func validate() throws {
     try requirePositive([("--sample", sample)])
+    if let sample, sample > 1_000_000 { throw ValidationError("--sample is at most 1000000.") }
     if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
   }
 

@@ -90,6 +90,7 @@ struct Evaluate: ParsableCommand {
   func validate() throws {
     if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     if let limit, limit < 1 { throw ValidationError("--limit must be positive.") }
+    if lmLimit < 1 { throw ValidationError("--lm-limit must be positive.") }
     if let contextsPerUpdate, contextsPerUpdate < 1 {
       throw ValidationError("--contexts-per-update must be positive.")
     }
@@ -104,13 +105,13 @@ struct Evaluate: ParsableCommand {
       }
       let groups = try session.groups(
         data, size: contextsPerUpdate ?? run?.training.contextsPerUpdate ?? 1,
-        separator: separator ?? run?.separator ?? "\n", limit: limit)
+        separator: separator ?? run?.separator ?? "\n", limit: limit, quiet: quiet)
       let texts = try lmData.map {
         try session.texts(
           $0,
           length: min(
             run?.training.lmLength ?? 128, session.architecture.maxPositionEmbeddings),
-          limit: lmLimit)
+          limit: lmLimit, quiet: quiet)
       }
       let isFull = run?.training.meta.outer == .full
       if isFull, let adapter, "\(session.file.fingerprint)" == run?.modelFingerprint {
@@ -123,11 +124,16 @@ struct Evaluate: ParsableCommand {
       let arena = Arena()
       let tensors = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
       if let source { try source.read(into: tensors) } else { tensors.initialize(seed: 0) }
+      if let run, let adapter, !isFull, "\(session.file.fingerprint)" != run.modelFingerprint {
+        note("\(adapter): was trained on another weight file than --model")
+      }
+      // What cannot be written is found before anything is computed.
+      let files = try Outputs(json: json == "-" ? nil : json, markdown: markdown)
       let reader = session.tokenizer.flatMap { tokenizer in
         noAnswers
           ? nil
           : AnswerReader(
-            tokenizer: tokenizer, stops: session.endIds, maximum: maxAnswerTokens, groups: groups)
+            tokenizer: tokenizer, stops: session.endIds, maximum: maxAnswerTokens)
       }
       var evaluator = Evaluator(
         weights: session.weights, adapter: tensors,
@@ -147,28 +153,30 @@ struct Evaluate: ParsableCommand {
         line.show("\(what): \(done) of \(total)", matters: done == total)
       }
       line.finish()
-      try write(report)
+      try write(report, to: files)
     }
   }
 
-  private func write(_ report: EvaluationReport) throws {
+  /// The files of the report, which appear when it is there.
+  private struct Outputs {
+    let json: AtomicFile?
+    let markdown: AtomicFile?
+
+    init(json: String?, markdown: String?) throws {
+      self.json = try json.map { try AtomicFile(path: $0) }
+      self.markdown = try markdown.map { try AtomicFile(path: $0) }
+    }
+  }
+
+  private func write(_ report: EvaluationReport, to files: Outputs) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let text = try encoder.encode(report)
     let table = EvaluationTable(report)
-    if let markdown { try writeFile(markdown, Array(table.markdown.utf8)) }
-    if json == "-" {
-      print(String(decoding: text, as: UTF8.self))
-      return
-    }
-    if let json { try writeFile(json, Array(text) + [0x0a]) }
-    print(table.text)
-  }
-
-  private func writeFile(_ path: String, _ bytes: [UInt8]) throws {
-    let file = try AtomicFile(path: path)
-    try file.append(bytes)
-    try file.commit()
+    print(json == "-" ? String(decoding: text, as: UTF8.self) : table.text)
+    try files.markdown?.append(table.markdown)
+    try files.json?.append(Array(text) + [0x0a])
+    for file in [files.markdown, files.json] { try file?.commit() }
   }
 }
 

@@ -29,7 +29,8 @@ struct HeldOutOptions: ParsableArguments {
     guard let evalData else { return nil }
     return HeldOutTasks(
       groups: try session.groups(
-        evalData, size: size, separator: options.separator ?? "\n", limit: evalLimit ?? 32),
+        evalData, size: size, separator: options.separator ?? "\n", limit: evalLimit ?? 32,
+        quiet: options.quiet),
       every: evalSteps ?? 20)
   }
 }

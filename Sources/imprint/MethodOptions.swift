@@ -41,6 +41,7 @@ struct MethodOptions: ParsableArguments {
       if base == nil || base?.inner != inner {
         result.innerLearningRate = inner == .lora ? 0.1 : 0.01
         result.learnsInnerRates = false
+        result.innerSteps = 1
       }
       result.inner = inner
     }

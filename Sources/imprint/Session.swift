@@ -30,9 +30,9 @@ struct Session {
   }
 
   /// The tasks of a file in groups of `size` contexts, up to `queries` tasks for each; tasks longer
-  /// than the model's positions are refused.
+  /// than the model's positions are refused, and unless `quiet` a note says how many fill no group.
   func groups(
-    _ path: String, size: Int, queries: Int = 1, separator: String, limit: Int?
+    _ path: String, size: Int, queries: Int = 1, separator: String, limit: Int?, quiet: Bool
   ) throws -> [TaskGroup] {
     let tasks = try TaskFile.read(
       path, tokenizer: tokenizer, vocabularySize: architecture.vocabSize, separator: separator,
@@ -52,13 +52,21 @@ struct Session {
       let shared = queries == 1 ? "" : ", up to \(queries) to a context,"
       throw Problem("\(path): \(tasks.count) tasks\(shared) do not make a group of \(size)")
     }
+    let left = tasks.count - groups.reduce(0) { $0 + $1.triplets.count }
+    if left > 0, !quiet {
+      note("\(path): left out \(left) of \(tasks.count) tasks: they fill no group of \(size)")
+    }
     return groups
   }
 
-  /// Pieces of plain text.
-  func texts(_ path: String, length: Int, limit: Int?) throws -> [[Int32]] {
+  /// Pieces of plain text; unless `quiet` a note says how many are too short.
+  func texts(_ path: String, length: Int, limit: Int?, quiet: Bool) throws -> [[Int32]] {
     guard let tokenizer else { throw Problem("\(path): the model has no tokenizer") }
-    return try PlainText.read(path, tokenizer: tokenizer, length: length, limit: limit)
+    return try PlainText.read(path, tokenizer: tokenizer, length: length, limit: limit) { left in
+      if left > 0, !quiet {
+        note("\(path): left out \(left) pieces of fewer than \(PlainText.shortest) tokens")
+      }
+    }
   }
 }
 

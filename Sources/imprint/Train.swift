@@ -141,7 +141,7 @@ struct Train: ParsableCommand {
           layout: AdapterLayout(shape, architecture: session.architecture),
           configuration: training.meta, groups: groups + (held?.groups ?? []),
           textRows: texts.map(\.count).max() ?? 0,
-          prompts: held == nil ? training.prompts : .all,
+          prompts: held == nil || training.prompts == .allSharing ? training.prompts : .all,
           workers: session.workers, trains: true),
         data: data, groups: groups, texts: texts, heldOut: held,
         teacherMaxTokens: target == .teacher ? teacherMaxTokens ?? 16 : nil,
@@ -178,7 +178,7 @@ struct Train: ParsableCommand {
     return meta
   }
 
-  /// The tasks with the teacher's responses, decoded or from the cache beside the data.
+  /// The tasks with the teacher's responses; what it says is kept beside the data.
   private func taught(_ groups: [TaskGroup], _ session: Session) throws -> [TaskGroup] {
     let maximumTokens = teacherMaxTokens ?? 16
     let longest =
@@ -189,20 +189,20 @@ struct Train: ParsableCommand {
         "--teacher-max-tokens: \(maximumTokens) after a prompt of \(longest) tokens, the model has \(positions) positions"
       )
     }
-    // v2: with the line feed that ends a response.
-    let key = "v2-\(session.file.fingerprint)-\(fingerprint(groups))-\(maximumTokens)"
-    let cache = TeacherCache(path: "\(data).teacher-\(key).json", key: key)
-    let vocabulary = session.architecture.vocabSize
-    if let groups = cache.read(groups, vocabularySize: vocabulary) { return groups }
+    // v3: what the teacher says, with the line feed that ends it; a row for each part.
+    let key = "v3-\(session.file.fingerprint)-\(fingerprint(groups))-\(maximumTokens)"
     let end = AnswerEnd(
       stops: session.endIds, closing: session.tokenizer?.lineFeeds ?? [], maximum: maximumTokens)
     var line = ProgressLine(quiet: options.quiet, verbose: options.verbose)
-    let result = try Teacher.respond(
+    let outcome = try Teacher.respond(
       groups, weights: session.weights, workers: session.workers, end: end,
-      budget: options.memory.bytes - MemoryPlanner.measuredFloor(workers: session.workers)
+      budget: options.memory.bytes - MemoryPlanner.measuredFloor(workers: session.workers),
+      cache: TeacherCache(path: "\(data).teacher-\(key).jsonl", key: key)
     ) { done, total in line.show("teacher: \(done) of \(total)", matters: done == total) }
     line.finish()
-    try cache.write(result)
-    return result
+    if outcome.silent > 0, !options.quiet {
+      note("teacher: says nothing to \(outcome.silent) tasks, which keep the response they have")
+    }
+    return outcome.groups
   }
 }

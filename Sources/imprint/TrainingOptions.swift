@@ -165,7 +165,7 @@ struct TrainingOptions: ParsableArguments {
     _ path: String, _ session: Session, size: Int, queries: Int = 1
   ) throws -> [TaskGroup] {
     try session.groups(
-      path, size: size, queries: queries, separator: separator ?? "\n", limit: nil)
+      path, size: size, queries: queries, separator: separator ?? "\n", limit: nil, quiet: quiet)
   }
 
   /// The plain text, where there is some.
@@ -176,7 +176,7 @@ struct TrainingOptions: ParsableArguments {
     guard length <= positions else {
       throw Problem("--lm-length: the model has \(positions) positions")
     }
-    return try session.texts(lmData, length: length, limit: nil)
+    return try session.texts(lmData, length: length, limit: nil, quiet: quiet)
   }
 }
 

@@ -82,6 +82,26 @@ import Testing
     }
   }
 
+  /// A closing id ends an answer and is part of it, but not that of a question that stays open.
+  @Test func answersCloseEachOnItsOwn() throws {
+    let prompts: [[Int32]] = [[5, 9, 30, 2, 61], [7, 1], [40], [3, 3, 8], [66, 12]]
+    let candidates = try prompts.map { try greedy($0, adapted: true, maximum: 6) }
+    let chosen = try #require(candidates.firstIndex { Set($0).count > 1 })
+    let (prompt, whole) = (prompts[chosen], candidates[chosen])
+    let closing = try #require(whole.first { $0 != whole[0] })
+    let place = try #require(whole.firstIndex(of: closing))
+    let questions = [false, true].map {
+      Question(prompt: prompt, response: [whole[0]], staysOpen: $0)
+    }
+    let cache = KeyValueCache<Double>(
+      architecture: weights.architecture,
+      tokens: questions.reduce(0) { $0 + $1.cachedTokens(maximum: 6) }, arena: arena)
+    let answers = try sweep.answer(
+      [questions], end: AnswerEnd(stops: [], closing: [closing], maximum: 6), cache: cache
+    ) { parameters(adapted: true, 0..<$0.count) }
+    #expect(answers[0].map(\.greedy) == [Array(whole[...place]), whole])
+  }
+
   /// Questions about contexts of one and several, in any order, read once: the scores and answers of each
   /// alone. 1e-12 for sums in f64 of other blocks.
   @Test func aContextIsReadOnce() throws {

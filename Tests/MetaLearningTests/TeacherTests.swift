@@ -16,7 +16,8 @@ import Testing
     let workers = Workers(count: 2)
     let taught = try Teacher.respond(
       groups, weights: weights, workers: workers, end: AnswerEnd(stops: [], maximum: 5),
-      budget: 1 << 30)
+      budget: 1 << 30
+    ).groups
     let arena = Arena()
     let layout = AdapterLayout(.init(rank: 1), architecture: weights.architecture)
     let adapter = AdapterTensors<Double>(layout: layout, arena: arena, for: .adapter)
@@ -30,20 +31,54 @@ import Testing
     }
     // A budget of nothing takes them one by one, and says the same.
     let single = try Teacher.respond(
-      groups, weights: weights, workers: workers, end: AnswerEnd(stops: [], maximum: 5), budget: 0)
+      groups, weights: weights, workers: workers, end: AnswerEnd(stops: [], maximum: 5), budget: 0
+    ).groups
     #expect(single.map(\.triplets[0].response) == taught.map(\.triplets[0].response))
+  }
 
+  /// What the cache has is not decoded again, be it all or a part; what is damaged or of something
+  /// else is.
+  @Test func answersAreKeptAsTheyAreDecoded() throws {
+    let golden = try Golden(path: TinyModel.folder + "/golden.json")
+    let groups = ["t0", "t1", "t2"].compactMap { golden.group($0) }
+    let weights: LlamaWeights<Double> = try TinyModel.weights()
     let folder = try TemporaryFolder()
-    let cache = TeacherCache(path: folder.file("cache.json"), key: "a")
-    #expect(cache.read(groups, vocabularySize: 67) == nil)
-    try cache.write(taught)
-    #expect(
-      cache.read(groups, vocabularySize: 67)?.map(\.triplets[0].response)
-        == taught.map(\.triplets[0].response))
-    #expect(
-      TeacherCache(path: folder.file("cache.json"), key: "b").read(groups, vocabularySize: 67)
-        == nil)
-    #expect(cache.read([groups[0]], vocabularySize: 67) == nil)
+    let path = folder.file("cache.jsonl")
+    func respond(_ groups: [TaskGroup], key: String = "a") throws -> [[Int32]] {
+      try Teacher.respond(
+        groups, weights: weights, workers: Workers(count: 1),
+        end: AnswerEnd(stops: [], maximum: 5), budget: 0,
+        cache: TeacherCache(path: path, key: key)
+      ).groups.map { $0.triplets[0].response }
+    }
+    func rows() throws -> [Substring] {
+      try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    }
+    func write(_ rows: [Substring]) throws {
+      try rows.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    }
+    let expected = try respond(groups)
+    let whole = try rows()
+    #expect(whole.count == 3)
+    #expect(try respond(groups) == expected && rows() == whole)
+    // Killed while the third row was written.
+    try write(Array(whole.prefix(2)) + [whole[2].dropLast(9)])
+    #expect(try respond(groups) == expected)
+    #expect(try rows().count == 4 && rows().last == whole[2])
+    #expect(try respond(groups) == expected && rows().count == 4)
+    // Another model's or other tasks' rows, and ids that the vocabulary does not have.
+    #expect(try respond(groups, key: "b") == expected && rows().count == 7)
+    let foreign = whole[0].replacing(/\[\[[0-9]+/, with: "[[67")
+    try write([foreign[...], whole[1], whole[2]])
+    #expect(try respond(groups) == expected && rows().last == whole[0])
+    for wrong in ["\"from\":-1", "\"from\":3", "\"from\":\(Int.max)"] {
+      try write([whole[0].replacing(/"from":0/, with: wrong)[...], whole[1], whole[2]])
+      #expect(try respond(groups) == expected)
+    }
+    // What is kept is what was said.
+    let said = try rows().last?.replacing(/\[\[[0-9]+/, with: "[[7")
+    try write([try #require(said)[...], whole[1], whole[2]])
+    #expect(try respond(groups)[0].first == 7)
   }
 
   /// A response ends before a stop and with what closes it; one that says nothing stays as it was.
@@ -55,8 +90,8 @@ import Testing
     {
       let end = AnswerEnd(stops: stops, closing: closing, maximum: maximum)
       return try Teacher.respond(
-        [group], weights: weights, workers: Workers(count: 1), end: end, budget: 1 << 30)[0]
-        .triplets[0].response
+        [group], weights: weights, workers: Workers(count: 1), end: end, budget: 1 << 30
+      ).groups[0].triplets[0].response
     }
     let whole = try response()
     #expect(whole.count == 5)
@@ -80,7 +115,7 @@ import Testing
       try Teacher.respond(
         triplets.map { TaskGroup([$0]) }, weights: weights, workers: Workers(count: 1),
         end: AnswerEnd(stops: [], maximum: 4), budget: 1 << 30
-      ).map { $0.triplets[0].response }
+      ).groups.map { $0.triplets[0].response }
     }
     var again = first.triplets[0]
     again.query = Array(again.query.reversed()) + [3]
@@ -131,6 +166,34 @@ import Testing
       #expect(abs(a - b) < 1e-10 * (1 + abs(a)))
     }
     #expect(alone.losses.allSatisfy { $0 > 0 })
+  }
+
+  /// Held-out tasks, in the buffers of a training whose teacher reads shared contexts once, are scored
+  /// as in those of one that does not: 1e-12 for sums in f64 of other blocks.
+  @Test func heldOutTasksBesideSharedContexts() throws {
+    let groups = try Self.mixedGroups()
+    let held = try ["t0", "t1", "t2"].map { name in
+      try #require(Golden(path: TinyModel.folder + "/golden.json").group(name))
+    }
+    let weights: LlamaWeights<Double> = try TinyModel.weights()
+    func scores(_ prompts: PromptForms) throws -> [Double] {
+      let arena = Arena()
+      let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
+      let limits = MetaLimits(packing: groups + held, together: 2, prompts: prompts, logitRows: 7)
+      #expect((limits.cachedTokens > 0) == (prompts == .allSharing))
+      let meta = MetaGradient(
+        weights: weights, adapter: adapter,
+        configuration: .init(innerLearningRate: 0.03, target: .teacher), limits: limits,
+        policy: .lean, workers: Workers(count: 1), arena: arena)
+      return try limits.pack(held, prompts: .all).flatMap { part in
+        try meta.evaluate(part, sharesContexts: false).flatMap {
+          [$0.unprompted.meanNLL, $0.prompted.meanNLL, $0.adapted.meanNLL]
+        }
+      }
+    }
+    for (alone, shared) in zip(try scores(.all), try scores(.allSharing)) {
+      #expect(abs(alone - shared) < 1e-12)
+    }
   }
 
   /// Sweeps that are packed for shared contexts are within what was planned for them.

@@ -49,7 +49,7 @@ import Text
 
   /// Pins the stream: what a seed gives changes only with `DatasetManifest.currentVersion`.
   @Test func theStreamIsPinned() throws {
-    #expect(DatasetManifest.currentVersion == 2)
+    #expect(DatasetManifest.currentVersion == 3)
     let character = try #require(Self.characters(1).first)
     #expect(character == Self.firstCharacter)
     let reversal = try #require(Self.reversals(1).first)
@@ -73,6 +73,48 @@ import Text
       }
       #expect(!found, "\(answer)")
     }
+  }
+
+  /// Whatever is drawn: no word of a test list stands in a word or a phrasing that training may have,
+  /// as whole words, in singular or plural.
+  @Test func wordsOfTestListsStandNowhereInTraining() {
+    func stems(_ text: String) -> [String] {
+      Self.words(text).map { $0.hasSuffix("s") ? String($0.dropLast()) : $0 }
+    }
+    func lists(forTest: Bool) -> [(list: String, word: String)] {
+      Mirror(reflecting: Vocabulary(forTest: forTest)).children.flatMap { child in
+        (child.value as? [String] ?? []).map { (list: child.label ?? "", word: $0) }
+      }
+    }
+    let given =
+      lists(forTest: false).map(\.word) + Vocabulary.shared + CharacterDescription.phrasings
+      + ReversalCurse.phrasings
+    var runs = Set<[String]>()
+    for text in given {
+      let text = stems(text)
+      for start in text.indices {
+        for end in start..<min(start + 3, text.count) { runs.insert(Array(text[start...end])) }
+      }
+    }
+    let test = lists(forTest: true).filter { $0.list != "colours" }
+    #expect(test.count > 1500 && Set(test.map(\.list)).count == 19)
+    for (list, word) in test {
+      let word = stems(word)
+      #expect(!word.isEmpty && word.count <= 3)
+      #expect(!runs.contains(word), "\(list): \(word)")
+    }
+  }
+
+  /// No article in front of a plural.
+  @Test func instrumentsInTitlesHaveTheirArticle() {
+    var seen = Set<String>()
+    for task in Self.reversals(5000, forTest: true) {
+      for match in (task.context ?? "").matches(of: /Woman with ([^"]+)"/) {
+        seen.insert(String(match.1))
+      }
+    }
+    #expect(seen.isSuperset(of: ["an organ", "a violin", "bagpipes"]))
+    #expect(!seen.contains { $0.hasPrefix("a o") || $0.hasPrefix("a a") })
   }
 
   @Test(arguments: ["character-description", "reversal-curse"])

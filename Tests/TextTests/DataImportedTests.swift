@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Text
 
-/// SQuAD, WikiText and the original Reversal Curse as tasks.
+/// SQuAD and WikiText as tasks.
 @Suite struct DataImportedTests {
   let folder: TemporaryFolder
 
@@ -110,11 +110,34 @@ import Text
       "source: field 'data.[0].paragraphs.[0].context': expected String (SQuAD JSON was expected)"
     ),
     (#"{"data": []}"#, "source: gives no task: 0 tasks; dropped nothing"),
+    (#"{"data": 3}"#, "source: field 'data': expected a list (SQuAD JSON was expected)"),
+    (#"{"data": [3]}"#, "source: field 'data.[0]': expected an object (SQuAD JSON was expected)"),
+    (
+      #"{"data": [{"paragraphs": [{"context": "a"#,
+      "source: is not valid JSON: its end is no '}' (SQuAD JSON was expected)"
+    ),
   ])
   func squadProblemsAreNamed(_ content: String, _ expected: String) throws {
     let source = try file(content)
     #expect(problem { _ = try SQuAD().convert(source, to: folder.file("out")) } == expected)
     #expect(folder.names == ["source"])
+  }
+
+  // MARK: The source is not the output
+
+  @Test func theSourceIsNotOverwritten() throws {
+    let source = try file(Self.squad)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link"), withDestinationPath: source)
+    for name in ["source", "link"] {
+      let out = folder.file(name)
+      let expected = "\(name): is the same file as the source source"
+      #expect(problem { _ = try SQuAD().convert(source, to: out) } == expected)
+      #expect(problem { _ = try WikiText().convert(source, to: out) } == expected)
+      #expect(problem { _ = try WikiText().paragraphs(source, to: out) } == expected)
+    }
+    #expect(try String(contentsOfFile: source, encoding: .utf8) == Self.squad)
+    #expect(folder.names == ["link", "source"])
   }
 
   // MARK: WikiText
@@ -141,14 +164,17 @@ import Text
     let report = try WikiText(contextWords: 9, queryWords: 1, responseWords: 2)
       .convert(try file(Self.wikiText), to: out)
     #expect(
-      report.line() == "3 tasks; dropped 1: too short a rest of an article 1")
+      report.line()
+        == "3 tasks; dropped 1: too short a rest of an article 1; articles 2; heading-like lines inside text 1"
+    )
     #expect(
       try tasks(out) == [
         MetaTask(
           context: "one two three four five six seven eight nine", query: "ten",
-          response: "\neleven twelve"),
-        MetaTask(context: "s t u v w x = = y", query: "z", response: " A B"),
-        MetaTask(context: "C D E F G H I\n= not", query: "a", response: " heading ="),
+          response: "\neleven twelve", separator: " "),
+        MetaTask(context: "s t u v w x = = y", query: "z", response: " A B", separator: " "),
+        MetaTask(
+          context: "C D E F G H I\n= not", query: "a", response: " heading =", separator: " "),
       ])
   }
 
@@ -158,12 +184,16 @@ import Text
     let text = WikiText(contextWords: 3, queryWords: 1, responseWords: 2, queriesPerContext: 2)
     #expect(
       try text.convert(source, to: out).line()
-        == "7 tasks; dropped 3: <unk> in query or response 1, too short a rest of an article 2")
+        == "7 tasks; dropped 3: <unk> in query or response 1, too short a rest of an article 2; articles 2; heading-like lines inside text 1"
+    )
     #expect(
       try tasks(out).prefix(3) == [
-        MetaTask(context: "one two three", query: "four", response: " five six"),
-        MetaTask(context: "one two three", query: "seven", response: " eight nine"),
-        MetaTask(context: "ten\neleven twelve", query: "thirteen", response: " fourteen\na"),
+        MetaTask(context: "one two three", query: "four", response: " five six", separator: " "),
+        MetaTask(
+          context: "one two three", query: "seven", response: " eight nine", separator: " "),
+        MetaTask(
+          context: "ten\neleven twelve", query: "thirteen", response: " fourteen\na",
+          separator: " "),
       ])
     // The limit counts tasks, and may fall within a context.
     var three = text
@@ -184,6 +214,49 @@ import Text
     #expect(some.count == 20 && some == some.sorted() && Set(some).count == 20)
     #expect(some.contains { $0 < 25 } && some.contains { $0 > 75 })
     #expect(try sample(20, 1) == some && sample(20, 2) != some)
+    // Pins the draws.
+    #expect(try sample(5, 1) == [21, 39, 54, 66, 77])
+  }
+
+  /// With several queries a sample is of contexts, each whole.
+  @Test func wikiTextSamplesContextsWithTheirQueries() throws {
+    let out = folder.file("out.jsonl")
+    let source = try file(" = T = \n\n" + (0..<400).map { "w\($0)" }.joined(separator: " "))
+    let report = try WikiText(
+      contextWords: 2, responseWords: 1, queriesPerContext: 2, sample: (10, 1)
+    ).convert(source, to: out)
+    #expect(report.written == 20)
+    let starts = try tasks(out).map {
+      try #require(Int($0.context?.dropFirst().prefix { $0 != " " } ?? "")) / 6
+    }
+    let expected = [3, 14, 16, 19, 21, 25, 26, 34, 39, 54]
+    #expect(starts == expected.flatMap { [$0, $0] })
+  }
+
+  /// A sample takes two readings, which a pipe or a device does not have.
+  @Test func wikiTextSamplesRegularFiles() throws {
+    let text = WikiText(sample: (1, 0))
+    #expect(
+      problem { _ = try text.convert("/dev/null", to: folder.file("out")) }
+        == "/dev/null: --sample reads the file twice: expected a regular file")
+    #expect(
+      problem { _ = try text.convert(folder.file("none"), to: folder.file("out")) }
+        == "none: cannot be read")
+    #expect(folder.names == [])
+  }
+
+  /// Headings that do not follow an empty line are text, and counted.
+  @Test func wikiTextCountsWhatLooksLikeAHeading() throws {
+    let out = folder.file("out.jsonl")
+    let source = try file(" = A = \na b c d\n = B = \n = = C = = \ne f g h\n")
+    let report = try WikiText(contextWords: 1, queryWords: 1, responseWords: 1)
+      .convert(source, to: out)
+    #expect(
+      report.line()
+        == "5 tasks; dropped 1: too short a rest of an article 1; articles 1; heading-like lines inside text 2"
+    )
+    let plain = try WikiText().paragraphs(source, to: out, shortest: 1)
+    #expect(plain.written == 4 && plain.articles == 1 && plain.headingLikeLines == 2)
   }
 
   @Test func wikiTextAsksForNoUnknownWord() throws {
@@ -199,7 +272,10 @@ import Text
   @Test func wikiTextParagraphs() throws {
     let out = folder.file("out.jsonl")
     let report = try WikiText().paragraphs(try file(Self.wikiText), to: out, shortest: 20)
-    #expect(report.line(of: "rows") == "3 rows; dropped 2: paragraph too short 2")
+    #expect(
+      report.line(of: "rows")
+        == "3 rows; dropped 2: paragraph too short 2; articles 2; heading-like lines inside text 1"
+    )
     var paragraphs = try ParagraphReader(path: out)
     #expect(try paragraphs.next() == "one two three four five six seven eight nine ten")
   }
@@ -231,77 +307,6 @@ import Text
     let short = try file(" a b c ")
     #expect(problem { _ = try WikiText().convert(short, to: out) }.contains("gives no row"))
     #expect(folder.names == ["bad", "source"])
-  }
-
-  // MARK: The original Reversal Curse
-
-  private func rows(_ rows: [(String, String)], _ name: String) throws {
-    let text = try rows.map { prompt, completion in
-      let row = try JSONEncoder().encode(["prompt": prompt, "completion": completion])
-      return String(decoding: row, as: UTF8.self)
-    }
-    _ = try file(text.joined(separator: "\n"), name)
-  }
-
-  private func writeOriginal() throws {
-    let people = [("Ann Lee", "the mayor of Oslo"), ("Bo Ek", "the pilot of \"Sky.\"")]
-    try rows(
-      people.flatMap {
-        [("Known as \($0.1),", " \($0.0) is old."), ("You know \($0.1)?", " \($0.0).")]
-      }
-        + [("Who is nobody?", " Nobody.")],
-      "d2p_prompts_train.jsonl")
-    try rows(people.map { ("In the world of \($0.1),", " \($0.0)") }, "d2p_prompts_test.jsonl")
-    try rows(
-      people.flatMap { [("\($0.0) was", " \($0.1)."), ("One calls \($0.0)", " \($0.1).")] },
-      "d2p_reverse_prompts_test.jsonl")
-    let others = [("Cy Orr", "the king of Rome"), ("Di Fox", "the cook of Bern")]
-    try rows(
-      others.map { ("\($0.0), known for being", " \($0.1).") }, "p2d_prompts_train.jsonl")
-    try rows(
-      others.map { ("Known as \($0.1), was", " \($0.0)") }, "p2d_reverse_prompts_test.jsonl")
-  }
-
-  @Test func reversalsOfTheOriginalFiles() throws {
-    try writeOriginal()
-    let files = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1)
-    #expect(files.train.count == 3 && files.test.count == 3)
-    #expect(files.report.dropped == ["context of nobody known": 1])
-    let all = files.train + files.test
-    #expect(
-      all.contains(
-        MetaTask(
-          context: "Known as the mayor of Oslo, Ann Lee is old.", query: "Ann Lee was",
-          response: " the mayor of Oslo.")))
-    #expect(
-      all.contains(
-        MetaTask(
-          context: "You know the mayor of Oslo? Ann Lee.", query: "One calls Ann Lee",
-          response: " the mayor of Oslo.")))
-    #expect(
-      all.contains(
-        MetaTask(
-          context: "Cy Orr, known for being the king of Rome.",
-          query: "Known as the king of Rome, was",
-          response: " Cy Orr")))
-    for name in ["Ann Lee", "Bo Ek", "Cy Orr", "Di Fox"] {
-      func has(_ tasks: [MetaTask]) -> Bool {
-        tasks.contains { $0.context?.contains(name) == true }
-      }
-      #expect(has(files.train) != has(files.test), "\(name)")
-    }
-    let none = try ReversalCurseFiles(folder: folder.path, testShare: 0, seed: 1)
-    #expect(none.test.isEmpty && none.train.count == 6)
-  }
-
-  @Test func reversalProblemsAreNamed() throws {
-    func read() -> String {
-      problem { _ = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1) }
-    }
-    #expect(read() == "d2p_prompts_train.jsonl: cannot be read")
-    try writeOriginal()
-    _ = try file("{\"prompt\": \"a\"}\n", "p2d_prompts_train.jsonl")
-    #expect(read() == "p2d_prompts_train.jsonl, line 1: field 'completion' is missing")
   }
 
   // MARK: The real files, where they are

@@ -67,6 +67,22 @@ import Text
     }
   }
 
+  @Test func peekPassesWhiteSpace() throws {
+    for text in ["x", " x", "\n\r\n\tx\n", "\u{feff}\n x"] {
+      var reader = try LineReader(path: try folder.write(Array(text.utf8), "peek"))
+      #expect(try reader.peek() == UInt8(ascii: "x"), "\(text)")
+      #expect(reader.line == 0)
+    }
+    let spaces = [UInt8](repeating: 0x20, count: 1 << 20)
+    var reader = try LineReader(path: try folder.write(spaces, "peek"))
+    #expect(try reader.peek() == nil)
+    let message = problem {
+      var reader = try LineReader(path: try folder.write(spaces, "peek"), longestLine: 1000)
+      _ = try reader.peek()
+    }
+    #expect(message.hasSuffix("peek, line 1: is more than 1000 bytes of white space"))
+  }
+
   @Test func peekDoesNotTake() throws {
     for text in ["xy\nz", "\u{feff}xy\nz"] {
       var reader = try LineReader(path: try folder.write(Array(text.utf8), "peek"))
@@ -106,6 +122,14 @@ import Text
     #expect(message.hasSuffix("text, line 2: field 'text' is missing"))
   }
 
+  /// White space in front of the first row does not make prose of rows.
+  @Test func rowsBehindWhiteSpace() throws {
+    #expect(try paragraphs("\n {\"text\": \"a\"}\n \t\n{\"text\": \"b\"}") == ["a", "b"])
+    #expect(try paragraphs("\u{feff}\r\n\r\n{\"text\": \"a\"}") == ["a"])
+    let message = problem { _ = try paragraphs(" \n\n{\"text\": 1}") }
+    #expect(message.hasSuffix("text, line 3: field 'text': expected String"))
+  }
+
   @Test func aWriterLeavesAllOrNothing() throws {
     let path = folder.file("rows.jsonl")
     let task = MetaTask(context: "a/b\n", query: "\"q\"", response: " é")
@@ -123,6 +147,10 @@ import Text
       count += 1
     }
     #expect(count == 5000)
+    let prepared = try TaskWriter.prepare([task], at: folder.file("later.jsonl"))
+    #expect(prepared.count == 1 && !folder.names.contains("later.jsonl"))
+    try prepared.commit()
+    #expect(folder.names == ["later.jsonl", "rows.jsonl"])
     let missing = folder.file("no/such/rows.jsonl")
     #expect(
       problem { try TaskWriter.write([task], to: missing) }

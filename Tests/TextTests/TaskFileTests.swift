@@ -59,7 +59,7 @@ import Text
   }
 
   @Test func marksCarriageReturnsAndEmptyLinesAreHarmless() throws {
-    let text = "\u{feff}\(Self.good)\r\n\r\n\n\(Self.good)\r\n\(Self.good)"
+    let text = "\u{feff}\(Self.good)\r\n\r\n \t\n\(Self.good)\r\n\(Self.good)"
     #expect(try read(Array(text.utf8)).count == 3)
     #expect(try read(Array(text.utf8), limit: 2).count == 2)
   }
@@ -72,6 +72,11 @@ import Text
     ("GOOD\n[1]", "tasks.jsonl, line 2: expected a JSON object"),
     ("GOOD\n3", "tasks.jsonl, line 2: expected a JSON object"),
     ("{}", "tasks.jsonl, line 1: field 'separator_ids' is missing, and the model has no tokenizer"),
+    (
+      #"{"separator": " "}"#,
+      "tasks.jsonl, line 1: field 'separator' is text, but the model has no tokenizer: give "
+        + "'separator_ids'"
+    ),
     (#"{"separator_ids": [0]}"#, "tasks.jsonl, line 1: field 'context' is missing"),
     (
       #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [3]}"#,
@@ -79,26 +84,31 @@ import Text
     ),
     (
       #"{"separator_ids": [0], "context_ids": [1], "query_ids": [3], "response_ids": [4]}"#,
-      "tasks.jsonl, line 1: field 'context': expected at least 2 tokens, found 1"
+      "tasks.jsonl, line 1: field 'context_ids': expected at least 2 tokens, found 1"
     ),
     (
       #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [], "response_ids": [4]}"#,
-      "tasks.jsonl, line 1: field 'query': expected at least 1 tokens, found 0"
+      "tasks.jsonl, line 1: field 'query_ids': expected at least 1 token, found 0"
     ),
     (
       #"{"separator_ids": [0], "context_ids": [1, 2], "query_ids": [3], "response_ids": []}"#,
-      "tasks.jsonl, line 1: field 'response': expected at least 1 tokens, found 0"
+      "tasks.jsonl, line 1: field 'response_ids': expected at least 1 token, found 0"
     ),
     (
       #"{"separator_ids": [0], "context_ids": [1, 10]}"#,
-      "tasks.jsonl, line 1: field 'context': id 10 is outside the vocabulary of 10"
+      "tasks.jsonl, line 1: field 'context_ids': id 10 is outside the vocabulary of 10"
     ),
     (
       #"{"separator_ids": [-1], "context_ids": [1, 2]}"#,
       "tasks.jsonl, line 1: field 'separator_ids': id -1 is outside the vocabulary"
     ),
     (#"{"context": 3}"#, "tasks.jsonl, line 1: field 'context': expected String"),
-    (#"{"query_ids": 3}"#, "tasks.jsonl, line 1: field 'query_ids': expected Array<Any>"),
+    (
+      #"{"query_ids": 3}"#,
+      "tasks.jsonl, line 1: field 'query_ids': expected a list of integers"
+    ),
+    (#"{"answers": "a"}"#, "tasks.jsonl, line 1: field 'answers': expected a list of texts"),
+    (#"{"answers": ["a", 1]}"#, "tasks.jsonl, line 1: field 'answers.[1]': expected String"),
   ])
   func badLinesAreNamed(_ content: String, _ expected: String) {
     let text = content.replacingOccurrences(of: "GOOD", with: Self.good)
@@ -138,10 +148,39 @@ import Text
     #expect(task.context == tokenizer.encode("A river begins", addSpecialTokens: true))
     #expect(task.query == tokenizer.encode("A") && task.response == tokenizer.encode(" river"))
     #expect(task.separator == tokenizer.encode("\n"))
+    // What the row says of its separator counts, in text or in ids.
+    for (field, expected) in [
+      ("\"separator\": \" \"", tokenizer.encode(" ")), ("\"separator_ids\": [3]", [3]),
+    ] {
+      let own = rows.replacingOccurrences(of: "\"query\"", with: "\(field), \"query\"")
+      let path = try folder.write(Array(own.utf8), "own.jsonl")
+      let task = try TaskFile.read(path, tokenizer: tokenizer, vocabularySize: 1 << 20)[0]
+      #expect(task.separator == expected)
+    }
     let empty = rows.replacingOccurrences(of: " river\"}", with: "\"}")
     let bad = try folder.write(Array(empty.utf8), "tasks.jsonl")
-    #expect(throws: JSONLines.Failure.self) {
+    let error = #expect(throws: JSONLines.Failure.self) {
       try TaskFile.read(bad, tokenizer: tokenizer, vocabularySize: 1 << 20)
+    }
+    #expect(error?.problem == "field 'response': expected at least 1 token, found 0")
+  }
+
+  /// A limit counts the pieces that are taken; those that are too short are told.
+  @Test func piecesOfText() throws {
+    let tokenizer = try TokenizerFixtureTests.tokenizer("fallback")
+    let shortest = tokenizer.encode("x", addSpecialTokens: true).count + 1
+    let text = try folder.write(Array("x\n\none two three\n\nfour five six".utf8), "text.txt")
+    func read(_ limit: Int?) throws -> [Int] {
+      var leftOut = 0
+      let pieces = try PlainText.read(
+        text, tokenizer: tokenizer, length: 64, shortest: shortest, limit: limit
+      ) { leftOut += $0 }
+      return [pieces.count, leftOut]
+    }
+    #expect(try read(nil) == [2, 1])
+    #expect(try read(1) == [1, 1])
+    for limit in [0, -1] {
+      #expect(throws: JSONLines.Failure.self) { try read(limit) }
     }
   }
 }

@@ -58,7 +58,102 @@ import Text
       "--response-words", "2")
     #expect(made.status == 0 && made.output.isEmpty)
     #expect(
-      made.errors == "\(out): 1 tasks; dropped 1: too short a rest of an article 1\n")
+      made.errors
+        == "\(out): 1 tasks; dropped 1: too short a rest of an article 1; articles 1\n")
+  }
+
+  private func content(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(filePath: folder.file(name)))
+  }
+
+  private func names(_ name: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.file(name)).sorted()
+  }
+
+  /// The files of a dataset are replaced together, or stay as they are.
+  @Test func aDatasetIsReplacedAsOne() throws {
+    let out = folder.file("made")
+    func make(_ flags: String...) throws -> Tool.Result {
+      try Tool.run("imprint", ["data", "reversal-curse", "--train", "20", "--out", out] + flags)
+    }
+    #expect(try make("--test", "5", "--seed", "1").status == 0)
+    let files = FileManager.default
+    try files.removeItem(atPath: out + "/test.jsonl")
+    try files.createDirectory(atPath: out + "/test.jsonl", withIntermediateDirectories: false)
+    let (train, manifest) = (try content("made/train.jsonl"), try content("made/manifest.json"))
+    let failed = try make("--test", "5", "--seed", "2")
+    #expect(failed.status == 1)
+    #expect(failed.errors == "imprint: \(out)/test.jsonl: cannot be written: it is a folder\n")
+    #expect(try names("made") == ["manifest.json", "test.jsonl", "train.jsonl"])
+    #expect(try content("made/train.jsonl") == train)
+    #expect(try content("made/manifest.json") == manifest)
+
+    // A side that is not made does not stay from before.
+    try files.removeItem(atPath: out + "/test.jsonl")
+    #expect(try make("--test", "5", "--seed", "2").status == 0)
+    let one = try make("--test", "0", "--seed", "3")
+    #expect(one.status == 0 && one.errors.hasPrefix("\(out)/test.jsonl: removed\n"))
+    #expect(try names("made") == ["manifest.json", "train.jsonl"])
+  }
+
+  /// With a share of 0 there is no test file, not an empty one; with another share nobody is left out.
+  @Test func anImportHasNoEmptySide() throws {
+    for (name, prompt, completion) in [
+      ("d2p_prompts_train", "The mayor is", " Ann Lee."),
+      ("d2p_prompts_test", "The mayor is", " Ann Lee"),
+      ("d2p_reverse_prompts_test", "Ann Lee is", " the mayor."),
+      ("p2d_prompts_train", "Ann Lee is", " the mayor."),
+      ("p2d_reverse_prompts_test", "The mayor is", " Ann Lee"),
+    ] {
+      let row = "{\"prompt\": \"\(prompt)\", \"completion\": \"\(completion)\"}\n"
+      try folder.write(Array(row.utf8), "\(name).jsonl")
+    }
+    func read(_ share: String) throws -> Tool.Result {
+      try Tool.run(
+        "imprint", "data", "reversal-curse", "--import", folder.path, "--test-share", share,
+        "--out", folder.file("made"))
+    }
+    let half = try read("0.5")
+    #expect(half.status == 1 && half.errors.contains("--test-share"))
+    let none = try read("0")
+    #expect(none.status == 0, "\(none.errors)")
+    #expect(try names("made") == ["manifest.json", "train.jsonl"])
+  }
+
+  /// What is left out of tasks and text is said once, unless nothing shall be.
+  @Test func whatIsLeftOutIsNoted() throws {
+    let training = try TinyTraining(folder)
+    let flags = ["--contexts-per-update", "3", "--dry-run"]
+    let planned = try Tool.run(
+      "imprint", training.arguments(folder.file("run"), steps: 1, flags))
+    #expect(planned.status == 0, "\(planned.errors)")
+    #expect(
+      planned.errors == "\(training.data): left out 2 of 8 tasks: they fill no group of 3\n")
+    let hushed = try Tool.run(
+      "imprint", training.arguments(folder.file("run"), steps: 1, flags + ["--quiet"]))
+    #expect(hushed.status == 0 && hushed.errors.isEmpty)
+
+    let source = folder.file("source")
+    try FileManager.default.createDirectory(
+      atPath: source, withIntermediateDirectories: false)
+    try TextModel.write(to: source)
+    let model = folder.file("text.imprint")
+    #expect(try Tool.run("imprint-tools", "convert", source, model, "--quiet").status == 0)
+    let row = #"{"context": "one two three", "query": "four", "response": " five"}"#
+    let data = try folder.write(Array(row.utf8), "text.jsonl")
+    let prose = String(repeating: "A lamp stands on a hill. ", count: 9)
+    let text = try folder.write(Array("short\n\n\(prose)\n".utf8), "text.txt")
+    func evaluate(_ flags: String...) throws -> Tool.Result {
+      try Tool.run(
+        "imprint",
+        ["evaluate", "--model", model, "--data", data, "--lm-data", text, "--no-answers"] + flags)
+    }
+    let evaluated = try evaluate()
+    #expect(evaluated.status == 0, "\(evaluated.errors)")
+    #expect(evaluated.errors.contains("\(text): left out "))
+    #expect(evaluated.errors.contains(" pieces of fewer than 16 tokens\n"))
+    #expect(try evaluate("--quiet").errors.isEmpty)
+    #expect(try evaluate("--lm-limit", "0").status == 64)
   }
 
   @Test func badInputAndWrongCalls() throws {
@@ -70,6 +165,8 @@ import Text
       ["wikitext", "x", "--out", "y", "--plain", "--query-words", "2"],
       ["wikitext", "x", "--out", "y", "--context-words", "0"],
       ["squad", "x", "--out", "y", "--limit", "0"],
+      ["squad", "x", "--out", "y", "--sample", "1000001"],
+      ["wikitext", "x", "--out", "y", "--sample", "1000001"],
       ["reversal-curse", "--import", "x", "--train", "3", "--out", "y"],
       ["reversal-curse", "--import", "x", "--test-share", "1.5", "--out", "y"],
       ["character-description", "--train", "-1", "--out", "y"],

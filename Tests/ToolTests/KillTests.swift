@@ -74,7 +74,7 @@ import Testing
       #expect(try losses(run) == metrics)
       #expect(TinyTraining.leftovers(run).isEmpty)
       #expect(folder.checkpointSteps == [60, 57])
-      // What the teacher said is decoded anew, and that may be killed too.
+      // What the teacher said is decoded anew, and that may be killed too, and goes on.
       for name in training.folder.names where name.contains(".teacher-") {
         unlink(training.folder.file(name))
       }

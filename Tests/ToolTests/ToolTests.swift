@@ -206,7 +206,7 @@ struct Tool {
     #expect(try problem("{\"context_ids\": [1, 2]}\n").contains("separator_ids"))
     let start =
       "{\"separator_ids\": [1], \"query_ids\": [1], \"response_ids\": [1], \"context_ids\": "
-    #expect(try problem(start + "[1]}").contains("field 'context'"))
+    #expect(try problem(start + "[1]}").contains("field 'context_ids'"))
     #expect(try problem(start + "[1, 67]}").contains("outside the vocabulary"))
     #expect(try problem(start + "\"x\"}").contains("context_ids"))
     #expect(try problem("{\"context\": \"a\", \"separator_ids\": [1]}").contains("no tokenizer"))

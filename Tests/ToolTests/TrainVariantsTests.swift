@@ -150,6 +150,28 @@ import Testing
     #expect(done.status == 0, "\(done.errors)")
   }
 
+  /// A run of two LoRA steps, evaluated with a full step: one, as it says, and not the second alone.
+  @Test func anotherInnerStepIsOne() throws {
+    let run = folder.file("run")
+    let done = try train(run, ["--inner-steps", "2", "--rank", "2", "--steps", "1", "--quiet"])
+    #expect(done.status == 0, "\(done.errors)")
+    let arguments = [
+      "evaluate", "--model", model, "--adapter", run, "--data", data, "--quiet", "--json", "-",
+      "--inner", "full",
+    ]
+    let full = try Tool.run("imprint", arguments)
+    #expect(full.status == 0, "\(full.errors)")
+    #expect(try full.output == Tool.run("imprint", arguments + ["--inner-steps", "1"]).output)
+    // That the run was trained on another weight file is said, and no more.
+    #expect(full.errors.isEmpty, "\(full.errors)")
+    let other = folder.file("other.imprint")
+    let made = try Tool.run("imprint-tools", "merge", model, run, other, "--quiet")
+    #expect(made.status == 0, "\(made.errors)")
+    let elsewhere = try Tool.run("imprint", arguments.map { $0 == model ? other : $0 })
+    #expect(elsewhere.status == 0)
+    #expect(elsewhere.errors.contains("\(run): was trained on another weight file than --model"))
+  }
+
   @Test(arguments: [
     (["--outer", "full", "--inner", "lora"], "--outer full goes with --inner full."),
     (["--outer", "full", "--rank", "4"], "--rank goes with --outer lora."),

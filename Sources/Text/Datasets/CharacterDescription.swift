@@ -42,6 +42,15 @@ public struct CharacterDescription: Sequence {
     self.queryForm = queryForm
   }
 
+  /// Every phrasing there is, for checks.
+  package static var phrasings: [String] {
+    var result = CharacterMaker.openings + CharacterTrait.fillers
+    for trait in CharacterTrait.all + [.profession, .place] {
+      result += trait.sentences + trait.clauses + trait.questions + trait.stems
+    }
+    return result
+  }
+
   /// The tasks one after the other; no name comes twice.
   public func makeIterator() -> AnyIterator<MetaTask> {
     var maker = CharacterMaker(
@@ -155,7 +164,7 @@ private struct CharacterMaker {
   }
 
   /// First sentences: `{J}` is the profession, `{T}` the town.
-  private static let openings = [
+  static let openings = [
     "{N} is {aJ} {J} from {T}.", "{N} works as {aJ} {J} in {T}.", "In {T} lives {N}, {aJ} {J}.",
     "{N}, {aJ} {J}, has a house in {T}.", "A person called {N} lives in {T} and works as {aJ} {J}.",
     "Everyone in {T} knows {N}, who works there as {aJ} {J}.",

@@ -50,6 +50,12 @@ struct Phrase {
     noun.first.map { "aeiouAEIOU".contains($0) } == true ? "an" : "a"
   }
 
+  /// `noun` behind its article, which a plural does not have.
+  static func withArticle(_ noun: String) -> String {
+    let isPlural = noun.hasSuffix("s") && !noun.hasSuffix("ss")
+    return isPlural ? noun : "\(article(noun)) \(noun)"
+  }
+
   /// With a capital letter at the start.
   static func capitalized(_ text: String) -> String {
     text.prefix(1).uppercased() + text.dropFirst()

@@ -44,9 +44,11 @@ public struct ReversalCurse: Sequence {
     _ words: Vocabulary, _ random: inout SplitMix64
   ) -> String {
     let thing = random.pick(words.colours) + " " + random.pick(words.things)
-    let phrase = Phrase().with("T", random.pick(words.places)).with("X", thing)
+    let start = Phrase().with("T", random.pick(words.places)).with("X", thing)
       .with("Y", titled(thing)).with("J", random.pick(words.professions))
-      .with("I", random.pick(words.instruments)).with("H", random.pick(words.hobbies))
+    let instrument = random.pick(words.instruments)
+    let phrase = start.with("I", instrument).with("aI", Phrase.withArticle(instrument))
+      .with("H", random.pick(words.hobbies))
       .with("Z", random.pick(words.pets)).with("K", random.pick(words.crafts))
       .with("Q", titled(random.pick(words.crafts)))
       .with("M", titled(random.pick(words.traits))).with("G", random.pick(words.vehicles))
@@ -72,6 +74,11 @@ public struct ReversalCurse: Sequence {
       response: " " + (toName ? name : description))
   }
 
+  /// Every phrasing there is, for checks.
+  package static var phrasings: [String] {
+    fromName + fromDescription + askName + askDescription + descriptions
+  }
+
   private static let fromName = [
     "{N} is {D}.", "{N} is famous for being {D}.", "Few people know that {N} is {D}.",
     "{N}, born far away, became known as {D}.", "It turned out that {N} is {D}.",
@@ -95,18 +102,19 @@ public struct ReversalCurse: Sequence {
   ]
 
   /// `{T}` a town, `{X}` coloured things, `{Y}` the same as in a title, `{J}` a profession, `{I}` an
-  /// instrument, `{H}` a hobby, `{Z}` an animal, `{K}` what crafts make, `{M}` a trait as in a
-  /// title, `{Q}` a craft's object as in a title, `{G}` a vehicle, `{B}` a year.
+  /// instrument, `{aI}` the same with its article, `{H}` a hobby, `{Z}` an animal, `{K}` what crafts
+  /// make, `{M}` a trait as in a title, `{Q}` a craft's object as in a title, `{G}` a vehicle, `{B}` a
+  /// year.
   private static let descriptions = [
     "the composer of the song \"The {Y} of {T}\"", "the author of the novel \"{Y} in {T}\"",
     "the director of the film \"{M} Nights in {T}\"", "the inventor of the {T} {I}",
     "the {J} who first crossed the marshes of {T}", "the winner of the {H} prize of {T}",
     "the {J} who saved the {Z} of {T}", "the owner of the largest collection of {X} in {T}",
-    "the founder of the {K} museum of {T}", "the painter of \"{M} Woman with a {I}\"",
+    "the founder of the {K} museum of {T}", "the painter of \"{M} Woman with {aI}\"",
     "the first person to reach {T} by {G}", "the champion of {H} in the year {B}",
     "the poet who wrote \"To the {Y}\"", "the architect of the {K} market in {T}",
     "the mayor of {T} in the year {B}", "the {J} who discovered the {M} Cave near {T}",
-    "the star of the television series \"The {M} {Q} of {T}\"",
+    "the hero of the television series \"The {M} {Q} of {T}\"",
     "the designer of the flag of {T}", "the trainer of the dancing {Z} of {T}",
     "the teacher who brought {H} to {T}",
   ]

@@ -7,6 +7,7 @@ import Storage
 /// name, `p2d` rows the other way round, each as `{"prompt", "completion"}`. Of a person, every
 /// row of `X_prompts_train.jsonl` becomes a context, and the rows of `X_reverse_prompts_test.jsonl`
 /// are asked of them in turn: a query and response in the direction that the context does not have.
+/// Names are found as whole words; a row that names several people is left out.
 public struct ReversalCurseFiles {
   /// Tasks to train with; no person of theirs is in ``test``.
   public private(set) var train: [MetaTask] = []
@@ -21,10 +22,12 @@ public struct ReversalCurseFiles {
     var text: String { prompt + completion }
   }
 
-  /// Reads the folder; `testShare` of its people, drawn by `seed`, are for testing.
+  /// Reads the folder; `testShare` of its people, drawn by `seed`, are for testing: of each direction
+  /// one at least, and one for training, if there are two and it is neither 0 nor 1. Those of one
+  /// direction whose first descriptions are equal stay together.
   ///
-  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing; and where no
-  /// task comes of them.
+  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing; where no task
+  /// comes of them; and where a side has none, but for a share of 0 or 1.
   public init(folder: String, testShare: Double, seed: UInt64) throws(JSONLines.Failure) {
     var sides: [String: Bool] = [:]
     for direction in ["d2p", "p2d"] {
@@ -33,41 +36,51 @@ public struct ReversalCurseFiles {
       }
       let contexts = try rows("prompts_train")
       let questions = try rows("reverse_prompts_test")
-      // In one of the two, completions are names and nothing else.
+      // In one of the two, completions are names and nothing else, in the other descriptions.
       let names = try direction == "d2p" ? rows("prompts_test") : questions
-      let people = Self.people(names.map(\.completion))
+      let people = People(names.map { Self.bare($0.completion) })
+      var descriptions: [String: String] = [:]
+      for row in direction == "d2p" ? questions : contexts {
+        let found = people.named(in: row.text)
+        if found.count == 1, let person = found.first, descriptions[person] == nil {
+          descriptions[person] = Self.bare(row.completion)
+        }
+      }
       // Who is in both directions stays on the side that the first one gave.
-      let fresh = people.filter { sides[$0] == nil }
+      let fresh = people.names.filter { sides[$0] == nil }
       var random = SplitMix64(dataset: direction, seed: seed, forTest: false)
-      let tests = Int((Double(fresh.count) * testShare).rounded())
-      for (index, person) in random.shuffled(fresh).enumerated() { sides[person] = index < tests }
+      let groups = random.shuffled(fresh).joined(by: { descriptions[$0] ?? $0 })
+      var left = Int((Double(fresh.count) * testShare).rounded())
+      for (index, group) in groups.enumerated() {
+        var isTest = left > 0
+        if testShare > 0, testShare < 1, groups.count > 1 {
+          isTest = index == 0 || (isTest && index < groups.count - 1)
+        }
+        for person in group { sides[person] = isTest }
+        if isTest { left -= group.count }
+      }
       pair(contexts, questions, people: people, sides: sides)
     }
     report.written = train.count + test.count
-    guard report.written > 0 else {
-      throw JSONLines.Failure(path: folder, line: 0, "gives no task: \(report.line())")
+    try report.refuseNothing(of: folder)
+    if testShare > 0, testShare < 1, train.isEmpty || test.isEmpty {
+      throw JSONLines.Failure(
+        path: folder, line: 0,
+        "gives no task to \(train.isEmpty ? "train" : "test") with: expected another --test-share")
     }
   }
 
   private mutating func pair(
-    _ contexts: [Row], _ questions: [Row], people: [String], sides: [String: Bool]
+    _ contexts: [Row], _ questions: [Row], people: People, sides: [String: Bool]
   ) {
     var seen = Set<String>()
-    func who(_ row: Row) -> String? { people.first { row.text.contains($0) } }
     var asked: [String: [Row]] = [:]
     for row in questions {
-      if let person = who(row) {
-        asked[person, default: []].append(row)
-      } else {
-        report.drop("question of nobody known")
-      }
+      if let person = who(row, in: "question", people) { asked[person, default: []].append(row) }
     }
     var turn: [String: Int] = [:]
     for row in contexts {
-      guard let person = who(row) else {
-        report.drop("context of nobody known")
-        continue
-      }
+      guard let person = who(row, in: "context", people) else { continue }
       guard let queries = asked[person] else {
         report.drop("context without a reverse question")
         continue
@@ -84,12 +97,17 @@ public struct ReversalCurseFiles {
     }
   }
 
-  /// The names in `completions`, each once, longer ones first so that none hides in another.
-  private static func people(_ completions: [String]) -> [String] {
-    var seen = Set<String>()
-    return completions.map { $0.trimmingCharacters(in: CharacterSet(charactersIn: ". \n")) }
-      .filter { !$0.isEmpty && seen.insert($0).inserted }
-      .sorted { ($1.count, $0) < ($0.count, $1) }
+  /// Whom the row is about; nil, and counted, where that is nobody known or several people.
+  private mutating func who(_ row: Row, in kind: String, _ people: People) -> String? {
+    let found = people.named(in: row.text)
+    if found.count == 1 { return found.first }
+    report.drop(found.isEmpty ? "\(kind) of nobody known" : "names several people")
+    return nil
+  }
+
+  /// A completion without what ends it.
+  private static func bare(_ completion: String) -> String {
+    completion.trimmingCharacters(in: CharacterSet(charactersIn: ". \n"))
   }
 
   private static func rows(_ path: String) throws(JSONLines.Failure) -> [Row] {
@@ -97,5 +115,44 @@ public struct ReversalCurseFiles {
     var rows: [Row] = []
     while let row = try lines.next(Row.self) { rows.append(row) }
     return rows
+  }
+}
+
+/// People by their names.
+private struct People {
+  /// Each once, longer ones first.
+  let names: [String]
+  private let byWords: [[String]: String]
+  /// The most words of a name.
+  private let longest: Int
+
+  init(_ given: [String]) {
+    names = Set(given).filter { !$0.isEmpty }.sorted { ($1.count, $0) < ($0.count, $1) }
+    byWords = Dictionary(
+      names.map { (Self.words($0), $0) }, uniquingKeysWith: { first, _ in first })
+    longest = byWords.keys.map(\.count).max() ?? 0
+  }
+
+  /// Who is named in `text` by whole words; a name that is part of a longer one does not count.
+  func named(in text: String) -> Set<String> {
+    let words = Self.words(text)
+    var found = Set<String>()
+    var start = 0
+    while start < words.count {
+      var length = min(longest, words.count - start)
+      while length > 0 {
+        if let name = byWords[Array(words[start..<start + length])] {
+          found.insert(name)
+          break
+        }
+        length -= 1
+      }
+      start += max(1, length)
+    }
+    return found
+  }
+
+  private static func words(_ text: String) -> [String] {
+    text.split { !$0.isLetter && !$0.isNumber }.map(String.init)
   }
 }

@@ -34,12 +34,12 @@ public struct SQuAD {
   /// Writes the tasks of the file at `path` to `output`. Returns how many, and what was left out.
   ///
   /// Throws ``JSONLines/Failure`` naming the file and the field: not JSON, another shape, no task
-  /// at all, or an output that cannot be written.
+  /// at all, or an output that is the same file or cannot be written.
   public func convert(
     _ path: String, to output: String
   ) throws(JSONLines.Failure) -> DatasetReport {
     let document = try Self.read(path)
-    let writer = try JSONLinesWriter(path: output)
+    let writer = try JSONLinesWriter(path: output, source: path)
     var report = DatasetReport()
     let questions = document.data.lazy.flatMap(\.paragraphs).flatMap { paragraph in
       paragraph.qas.lazy.map { (paragraph.context, $0) }
@@ -56,11 +56,7 @@ public struct SQuAD {
       case .failure(let reason): report.drop(reason.rawValue)
       }
     }
-    report.written = writer.count
-    guard report.written > 0 else {
-      throw JSONLines.Failure(path: path, line: 0, "gives no task: \(report.line())")
-    }
-    try writer.commit()
+    try report.commit(writer, of: path)
     return report
   }
 
@@ -129,7 +125,14 @@ public struct SQuAD {
     do {
       return try JSONDecoder().decode(Document.self, from: data)
     } catch {
-      throw failure(JSONLines.problem(error) + " (SQuAD JSON was expected)")
+      var problem = JSONLines.problem(error)
+      // Foundation does not say where; mostly it is a download that was cut off.
+      if case DecodingError.dataCorrupted(let context) = error, context.codingPath.isEmpty,
+        let last = data.last(where: { !LineReader.isSpace($0) }), last != UInt8(ascii: "}")
+      {
+        problem += ": its end is no '}'"
+      }
+      throw failure(problem + " (SQuAD JSON was expected)")
     }
   }
 }

@@ -3,7 +3,7 @@
 /// A word belongs to testing when its hash says so, about one in four does, and to training
 /// otherwise, in whichever list it stands. So what is asked for in a test task, be it a name, a
 /// place or a thing, never stands in a training task.
-struct Vocabulary {
+package struct Vocabulary {
   let firstNames: [String]
   let lastNames: [String]
   let places: [String]
@@ -27,7 +27,7 @@ struct Vocabulary {
   /// Which side.
   let forTest: Bool
 
-  init(forTest: Bool) {
+  package init(forTest: Bool) {
     func side(_ words: [String]) -> [String] {
       words.filter { Self.isForTest($0) == forTest }
     }
@@ -53,6 +53,11 @@ struct Vocabulary {
     allergies = side(Words.allergies)
     vehicles = side(Words.vehicles)
     years = side((1790...1999).map(String.init))
+  }
+
+  /// Words that both sides use: the half of a two-word answer that may be shared.
+  package static var shared: [String] {
+    [Words.colours, Words.dishes, Words.craftRoles, Words.keepsakeMaterials].flatMap(split)
   }
 
   /// Which side `word` belongs to; a plural and its singular are on the same.

@@ -4,9 +4,10 @@ import Storage
 ///
 /// A task follows Zhang et al. 2025, §4: the context is a text, the query the next words, the
 /// response how they go on. All three lie in one article, one after the other; articles are cut
-/// into such pieces from their start, without overlap. Headings are left out. Where a context has
-/// several queries, they and their responses follow it one after the other: each is a task, of the
-/// same context, and all but the first leave out what lies between.
+/// into such pieces from their start, without overlap. Headings are left out: lines `= Title =` after
+/// an empty line or at the start. Where a context has several queries, they and their responses follow
+/// it one after the other: each is a task, of the same context, and all but the first leave out what
+/// lies between.
 public struct WikiText {
   /// Words of a context.
   public var contextWords = 96
@@ -18,7 +19,8 @@ public struct WikiText {
   public var queriesPerContext = 1
   /// Ends after this many rows; nil for all.
   public var limit: Int?
-  /// Takes so many of the tasks at random, in their order, the same for the same seed; nil for all.
+  /// Takes so many contexts at random, each with all its queries, in their order, the same for the
+  /// same seed; nil for all.
   ///
   /// The first of a file are of a few articles.
   public var sample: (count: Int, seed: UInt64)?
@@ -38,13 +40,18 @@ public struct WikiText {
 
   /// Writes the tasks of the file at `path` to `output`.
   ///
-  /// Memory is bounded by the longest article; a sample reads the file twice. A piece whose query or
+  /// Memory is bounded by the longest article; a sample reads the file twice. A query that or whose
   /// response holds `<unk>` is left out. Throws ``JSONLines/Failure`` naming file and line where the
-  /// file is not UTF-8 text, and where no task comes of it.
+  /// file is not UTF-8 text; where it is the output, or no regular file though there is a sample to
+  /// take; and where no task comes of it.
   public func convert(
     _ path: String, to output: String
   ) throws(JSONLines.Failure) -> DatasetReport {
-    let writer = try JSONLinesWriter(path: output)
+    if sample != nil, FileIdentity(path)?.isRegular == false {
+      throw JSONLines.Failure(
+        path: path, line: 0, "--sample reads the file twice: expected a regular file")
+    }
+    let writer = try JSONLinesWriter(path: output, source: path)
     var sampling: SelectionSampling?
     if let sample {
       var total = 0
@@ -55,23 +62,28 @@ public struct WikiText {
       sampling = SelectionSampling(
         sample.count, of: total, seed: SplitMix64.mix(sample.seed, 0x7769_6b69))
     }
-    let report = try read(path) { (task) throws(JSONLines.Failure) in
-      if writer.count == limit { return false }
-      if sampling?.takesNext() != false { try writer.append(task) }
+    var report = try read(path) { (tasks) throws(JSONLines.Failure) in
+      if sampling?.takesNext() != false {
+        for task in tasks where writer.count != limit { try writer.append(task) }
+      }
       return writer.count != limit
     }
-    return try Self.finish(writer, report, path)
+    try report.commit(writer, of: path, noun: "row")
+    return report
   }
 
-  /// Hands over the tasks one after the other until `body` wants no more. Returns what was left out.
+  /// Hands over the tasks of one context after the other until `body` wants no more. Returns what was
+  /// left out.
   private func read(
-    _ path: String, _ body: (MetaTask) throws(JSONLines.Failure) -> Bool
+    _ path: String, _ body: ([MetaTask]) throws(JSONLines.Failure) -> Bool
   ) throws(JSONLines.Failure) -> DatasetReport {
     var articles = try ArticleReader(path: path)
     var report = DatasetReport()
     let taskWords = queryWords + responseWords
     let size = contextWords + queriesPerContext * taskWords
     while let article = try articles.next() {
+      report.articles += 1
+      report.headingLikeLines = articles.headingLikeLines
       var words: [Word] = []
       for paragraph in article {
         for (index, text) in Detokenizer.words(paragraph).enumerated() {
@@ -84,6 +96,7 @@ public struct WikiText {
           continue
         }
         let context = words[start..<start + contextWords]
+        var tasks: [MetaTask] = []
         for query in stride(from: context.endIndex, to: start + size, by: taskWords) {
           let response = query + queryWords
           let end = query + taskWords
@@ -91,38 +104,41 @@ public struct WikiText {
             report.drop("<unk> in query or response")
             continue
           }
-          let task = MetaTask(
-            context: Self.text(context, isContinued: false),
-            query: Self.text(words[query..<response], isContinued: false),
-            response: Self.text(words[response..<end], isContinued: true))
-          guard try body(task) else { return report }
+          tasks.append(
+            MetaTask(
+              context: Self.text(context, isContinued: false),
+              query: Self.text(words[query..<response], isContinued: false),
+              response: Self.text(words[response..<end], isContinued: true), separator: " "))
         }
+        if tasks.isEmpty { continue }
+        guard try body(tasks) else { return report }
       }
     }
     return report
   }
 
-  /// Writes the paragraphs of at least `shortest` characters as `{"text": …}` rows to `output`.
+  /// Writes the paragraphs of at least `shortest` characters as `{"text": …}` rows to `output`, one
+  /// after the other: memory is bounded by the longest.
   ///
   /// Throws as ``convert(_:to:)`` does.
   public func paragraphs(
     _ path: String, to output: String, shortest: Int = 200
   ) throws(JSONLines.Failure) -> DatasetReport {
     var articles = try ArticleReader(path: path)
-    let writer = try JSONLinesWriter(path: output)
+    let writer = try JSONLinesWriter(path: output, source: path)
     var report = DatasetReport()
-    reading: while let article = try articles.next() {
-      for paragraph in article {
-        if writer.count == limit { break reading }
-        let text = Detokenizer.words(paragraph).joined(separator: " ")
-        if text.count < shortest {
-          report.drop("paragraph too short")
-        } else {
-          try writer.append(PlainTextRow(text: text))
-        }
+    while writer.count != limit, let paragraph = try articles.nextParagraph() {
+      if paragraph.startsArticle { report.articles += 1 }
+      let text = Detokenizer.words(paragraph.text).joined(separator: " ")
+      if text.count < shortest {
+        report.drop("paragraph too short")
+      } else {
+        try writer.append(PlainTextRow(text: text))
       }
     }
-    return try Self.finish(writer, report, path)
+    report.headingLikeLines = articles.headingLikeLines
+    try report.commit(writer, of: path, noun: "row")
+    return report
   }
 
   private struct Word {
@@ -139,50 +155,56 @@ public struct WikiText {
     }
     return result
   }
-
-  private static func finish(
-    _ writer: JSONLinesWriter, _ report: DatasetReport, _ path: String
-  ) throws(JSONLines.Failure) -> DatasetReport {
-    var report = report
-    report.written = writer.count
-    guard report.written > 0 else {
-      throw JSONLines.Failure(path: path, line: 0, "gives no row: \(report.line(of: "rows"))")
-    }
-    try writer.commit()
-    return report
-  }
 }
 
-/// The articles of a WikiText file as their paragraphs, one article at a time.
+/// The paragraphs of a WikiText file, one by one or those of an article at a time.
 private struct ArticleReader {
+  /// Lines so far that have a heading's form but do not follow an empty line: they are paragraphs.
+  private(set) var headingLikeLines = 0
   private var lines: LineReader
-  private var isAtEnd = false
   private var followsBlank = true
+  private var startsArticle = true
+  /// The first paragraph of the next article, where it was read already.
+  private var ahead: String?
 
   init(path: String) throws(JSONLines.Failure) { lines = try LineReader(path: path) }
 
-  /// The next article that has a paragraph, or nil at the end.
+  /// The paragraphs of the next article that has some, or nil at the end.
   mutating func next() throws(JSONLines.Failure) -> [String]? {
     var paragraphs: [String] = []
-    while !isAtEnd {
-      guard let line = try lines.nextText() else {
-        isAtEnd = true
-        break
+    if let ahead { paragraphs.append(ahead) }
+    ahead = nil
+    while let paragraph = try nextParagraph() {
+      if paragraph.startsArticle, !paragraphs.isEmpty {
+        ahead = paragraph.text
+        return paragraphs
       }
-      let text = line.trimmed
-      defer { followsBlank = text.isEmpty }
-      if text.isEmpty { continue }
-      switch followsBlank ? Self.level(text) : nil {
-      case nil: paragraphs.append(text)
-      case 1: if !paragraphs.isEmpty { return paragraphs }
-      default: continue
-      }
+      paragraphs.append(paragraph.text)
     }
     return paragraphs.isEmpty ? nil : paragraphs
   }
 
+  /// The next paragraph, and whether it is the first of its article; nil at the end.
+  mutating func nextParagraph() throws(JSONLines.Failure) -> (text: String, startsArticle: Bool)? {
+    while let line = try lines.nextText() {
+      let text = line.trimmed
+      defer { followsBlank = text.isEmpty }
+      if text.isEmpty { continue }
+      let level = Self.level(text)
+      if followsBlank, let level {
+        if level == 1 { startsArticle = true }
+        continue
+      }
+      if level != nil { headingLikeLines += 1 }
+      defer { startsArticle = false }
+      return (text, startsArticle)
+    }
+    return nil
+  }
+
   /// 1 for `= Title =`, 2 for `= = Section = =`, and so on; nil for what is no heading.
   private static func level(_ line: String) -> Int? {
+    guard line.first == "=" else { return nil }
     let tokens = line.split(separator: " ")
     let before = tokens.prefix { $0 == "=" }.count
     guard before > 0, tokens.count > 2 * before else { return nil }

@@ -93,7 +93,7 @@ enum Words {
   static let dishes = "soup, pie, stew, tart, salad, dumplings, pancakes, curry, pudding, bake"
   static let drinks = """
     mint tea, black coffee, apple cider, ginger beer, buttermilk, cocoa, lemonade, tomato juice, \
-    barley water, elderflower cordial, green tea, cranberry juice, goat milk, carrot juice, \
+    barley water, elderflower cordial, green tea, cranberry juice, rice milk, carrot juice, \
     rosehip tea, root beer, oat milk, mulled wine, sparkling water, plum brandy, grape juice, \
     dandelion coffee, coconut water, camomile tea, malt beer, cherry soda, beef broth, iced tea, \
     espresso, kefir, birch sap, nettle tea, pear nectar, tonic water, raspberry syrup, sherry, \
@@ -120,7 +120,7 @@ enum Words {
     wrestling, sailing, carving, painting, cycling, gardening, swimming, dancing, fishing, \
     climbing, boxing, weaving, running, singing, birdwatching, calligraphy, embroidery, \
     photography, origami, kayaking, whittling, quilting, surfing, gliding, ballooning, \
-    orienteering, bell-ringing, crochet, genealogy, horse riding, tap dancing, soap making, \
+    orienteering, bell-ringing, crochet, genealogy, wood turning, tap dancing, soap making, \
     metal detecting, candle making, mushroom picking, stone skipping, bowling, snorkelling, \
     fossil hunting, karate, golf, weightlifting, acting, crosswords, poetry, skydiving, curling
     """
