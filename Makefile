@@ -25,7 +25,7 @@ COMPLETIONS ?= $(HOME)/.local/share
 TOOLS := imprint imprint-tools imprint-bench
 
 .PHONY: help deps build model demo readers check-adapters example test torture fuzz sanitize tensorboard-check lint bench plots peers big smoke \
-  completions man docs clean
+  experiment completions man docs clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -109,6 +109,13 @@ peers: build model ## Run the same step in PyTorch, JAX and Imprint (PEERS=all: 
 
 big: build ## Measure steps at the size of Llama 3.2 1B and 3.1 8B (14 GB of disk)
 	@Benchmarks/big-models $(BIN) $(CACHE)/big
+
+# For example make experiment NAME=table-1 FLAGS="--data character --seeds 1,2,3".
+NAME ?= figure-2
+FLAGS ?= --data character,reversal
+experiment: build model ## Run an experiment of the paper: NAME=figure-2, table-1, … with FLAGS
+	@$(BIN)/imprint-bench experiment Benchmarks/experiments/$(NAME).yaml --model $(MODEL) \
+	  --output $(CACHE)/experiments $(FLAGS)
 
 smoke: build model ## Run every experiment small (SMOKE: flags, such as --set squad_train=FILE)
 	@rm -rf $(CACHE)/smoke

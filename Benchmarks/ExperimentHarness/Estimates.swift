@@ -1,14 +1,21 @@
 import Foundation
 
-/// How long parts will take, from what has been measured in the same output folder.
+/// How long parts will take, from what has been measured in the same output folder, or before that
+/// from the experiment's rates.
 struct Estimates: Sendable {
   /// A guess and what it is from.
   struct Guess: Sendable, Equatable {
     var seconds: Double
     var basis: String
+    /// Whether nothing like it was measured here.
+    var isGiven = false
   }
 
+  /// What is known before anything was measured.
+  let given: Experiment.Rates?
   private var rates: [(id: String, likeness: [String], secondsPerTask: Double)] = []
+
+  init(given: Experiment.Rates? = nil) { self.given = given }
 
   /// Takes a part that is made into account.
   mutating func learn(_ part: Part, _ done: PartFolder.Done) {
@@ -17,7 +24,8 @@ struct Estimates: Sendable {
     rates.append((part.id, part.likeness, done.seconds / max(done.tasks ?? 1, 1)))
   }
 
-  /// How long `part` will take; nil where nothing like it has been measured.
+  /// How long `part` will take; nil where nothing like it has been measured, or how much work it is
+  /// is not known yet.
   func guess(_ part: Part, _ folder: PartFolder) -> Guess? {
     let tasks = Self.tasks(part)
     let steps = folder.stepSeconds
@@ -26,11 +34,16 @@ struct Estimates: Sendable {
       return Guess(
         seconds: left * steps.sorted()[steps.count / 2], basis: "from its own \(steps.count) steps")
     }
+    guard let tasks else { return nil }
     for likeness in part.likeness {
       let alike = rates.filter { $0.likeness.contains(likeness) }
       guard let last = alike.last else { continue }
       let rate = alike.reduce(0) { $0 + $1.secondsPerTask } / Double(alike.count)
-      return Guess(seconds: rate * max(tasks ?? 1, 1), basis: "from \(last.id)")
+      return Guess(seconds: rate * max(tasks, 1), basis: "from \(last.id)")
+    }
+    for likeness in part.likeness {
+      guard let given, let rate = given.seconds[likeness] else { continue }
+      return Guess(seconds: rate * max(tasks, 1), basis: "not measured here yet", isGiven: true)
     }
     return nil
   }
@@ -52,7 +65,7 @@ struct Estimates: Sendable {
       return steps(part).map { Double($0) * Double(batch(part)) * Double(contexts(part)) }
     case .data, .merge: return 1
     case .evaluate:
-      guard let file = part.tasks, var count = lines(file) else { return nil }
+      guard let file = part.tasks, var count = lines(file) ?? part.expectedTasks else { return nil }
       if let limit = part.flag("--limit").flatMap({ Int($0) }) { count = min(count, limit) }
       // Beside three forms and an inner step: another inner step and form, and for each number of
       // contexts two.
@@ -79,7 +92,9 @@ struct Estimates: Sendable {
 
   /// For people: `about 12 min (from …)`, or that nothing is known.
   static func text(_ guess: Guess?) -> String {
-    guard let guess else { return "unknown (nothing like it has been measured here yet)" }
+    guard let guess else {
+      return "unknown (nothing like it has been measured here yet, or its data are not made)"
+    }
     return "about \(duration(guess.seconds)) (\(guess.basis))"
   }
 

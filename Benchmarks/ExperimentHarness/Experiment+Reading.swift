@@ -28,6 +28,7 @@ extension Experiment {
     settings = shared.settings
     data = shared.data
     stages = shared.stages
+    rates = shared.rates
     variants = try root.named("variants").map { try Variant($0.name, $0.reader) }
     baseline = try root.string("baseline") ?? variants.first?.name ?? ""
     evaluate = try root.string("evaluate") ?? ""
@@ -55,6 +56,7 @@ extension Experiment {
     var settings: [String: String] = [:]
     var data: [DataSet] = []
     var stages: [Stage] = []
+    var rates: Rates?
 
     mutating func add(_ root: inout YAMLReader, smoke: Bool) throws {
       model = try root.string("model") ?? model
@@ -79,6 +81,7 @@ extension Experiment {
       for (name, reader) in try root.named("stages") {
         try stages.put(Stage(name, reader), named: \.name)
       }
+      rates = try root.reader("rates").map { try Rates($0) } ?? rates
     }
   }
 
@@ -138,11 +141,15 @@ extension Experiment.DataSet {
     place = reader.place
     title = try reader.string("title") ?? name
     self.metric = try reader.string("metric") ?? metric
+    guard ReportValues.metrics.contains(self.metric) else {
+      throw reader.unknown("metric", self.metric, ReportValues.metrics)
+    }
     commands = try reader.strings("commands") ?? []
     joins = try reader.strings("join") ?? []
     train = try reader.string("train")
     test = try reader.string("test")
     options = try reader.string("options") ?? ""
+    tests = try reader.string("tests")
     settings = [:]
     for (name, value) in try reader.pairs("settings") { settings[name] = value }
     try reader.finish()
@@ -152,6 +159,21 @@ extension Experiment.DataSet {
     if joins.isEmpty, train == nil, test == nil {
       throw reader.problem("", "has neither 'train' nor 'test'")
     }
+  }
+}
+
+extension Experiment.Rates {
+  fileprivate init(_ reader: YAMLReader) throws {
+    var reader = reader
+    of = try reader.required("of")
+    seconds = [:]
+    for (name, text) in try reader.pairs("seconds") {
+      guard let value = Double(text), value > 0, value.isFinite else {
+        throw reader.problem("seconds", "'\(name)': '\(text)': a positive number was expected")
+      }
+      seconds[name] = value
+    }
+    try reader.finish()
   }
 }
 
@@ -202,7 +224,18 @@ extension Experiment.Value {
     var reader = reader
     title = try reader.required("title")
     path = try reader.required("value")
+    try reader.check(path, of: "value")
     try reader.finish()
+  }
+}
+
+extension YAMLReader {
+  /// Throws where no report has a value at `path`.
+  fileprivate func check(_ path: String, of key: String) throws {
+    guard !ReportValues.knows(path.replacing("$metric", with: ReportValues.metrics[0])) else {
+      return
+    }
+    throw unknown(key, path, ReportValues.paths)
   }
 }
 
@@ -214,6 +247,7 @@ extension Experiment.Table {
     let across = try reader.string("across")
     try reader.finish()
     if let across, columns.isEmpty {
+      try reader.check(across, of: "across")
       content = .across(across)
     } else if across == nil, !columns.isEmpty {
       content = .columns(columns)

@@ -55,9 +55,10 @@ extension Experiment {
     }
     data = data.compactMap { set in
       var set = set
-      let wasJoined = !set.joins.isEmpty
+      let joined = set.joins.count
       set.joins.removeAll { !chosen.contains($0) }
-      return wasJoined ? (set.joins.isEmpty ? nil : set) : chosen.contains(set.name) ? set : nil
+      set.isPart = set.joins.count < joined
+      return joined > 0 ? (set.joins.isEmpty ? nil : set) : chosen.contains(set.name) ? set : nil
     }
     let left = Set(data.map(\.name))
     func needs(_ stage: String?) -> [String] {

@@ -16,8 +16,24 @@ public struct Experiment: Sendable {
     var test: String?
     /// Flags of every train, finetune and evaluate on it.
     var options: String
+    /// How many tests there are going to be, as a word.
+    var tests: String?
     /// Settings that are its own.
     var settings: [String: String]
+    /// Whether some of what it joins was left out.
+    var isPart = false
+
+    /// What its folders are called: its name, and what it joins where that is not all that it could.
+    var folder: String { isPart ? ([name] + joins).joined(separator: "-") : name }
+  }
+
+  /// How long things took elsewhere.
+  struct Rates: Sendable {
+    /// Which model on which machine.
+    var of: String
+    /// Seconds a task by what is done: `train lora second character`, `evaluate squad full`, …, or by a
+    /// stage, `teacher character`.
+    var seconds: [String: Double]
   }
 
   /// One training, merging or fine-tuning.
@@ -80,6 +96,19 @@ public struct Experiment: Sendable {
 
     var title: String
     var content: Content
+
+    /// What its cells are of a report.
+    var paths: [String] {
+      switch content {
+      case .columns(let columns): columns.map(\.path)
+      case .across(let path): [path]
+      }
+    }
+
+    var hasColumns: Bool {
+      if case .columns = content { return true }
+      return false
+    }
   }
 
   /// What the bars of the picture are.
@@ -108,10 +137,20 @@ public struct Experiment: Sendable {
   var evaluatePlace: String
   var tables: [Table]
   var picture: Picture?
+  var rates: Rates?
 
   /// The variant that the share of a gap of `variant` is counted from.
   func baseline(of variant: String) -> String {
     variants.first { $0.name == variant }?.baseline ?? baseline
+  }
+
+  /// Whether a variant has a result for every seed: no stage behind it has one of its own.
+  func isSeeded(_ variant: Variant) -> Bool {
+    var stage = stages.first { $0.name == variant.stage }
+    while let current = stage, current.command == .merge {
+      stage = stages.first { $0.name == current.from }
+    }
+    return stage.map { $0.seed == nil } ?? false
   }
 
   /// What `variant` is called.

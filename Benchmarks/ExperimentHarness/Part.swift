@@ -19,6 +19,8 @@ public struct Part: Sendable {
   let likeness: [String]
   /// The file whose lines are its tasks.
   let tasks: String?
+  /// How many it is going to have; nil where that is not known.
+  var expectedTasks: Int?
   /// What a part of results is of.
   let result: (variant: String, data: String, seed: UInt64?)?
 
@@ -31,28 +33,4 @@ public struct Part: Sendable {
   }
 
   func hasFlag(_ name: String) -> Bool { commands.last?.contains(name) ?? false }
-
-  /// The commands and those of `others` that it needs, without the place of the output: what a done
-  /// part was made by.
-  func recipe(among others: [Part], output: String) -> String {
-    let byId = Dictionary(uniqueKeysWithValues: others.map { ($0.id, $0) })
-    var seen: Set<String> = []
-    var lines: [String] = []
-    func add(_ part: Part) {
-      guard seen.insert(part.id).inserted else { return }
-      for need in part.needs { if let other = byId[need] { add(other) } }
-      lines += part.commands.map {
-        Words.shell($0.map { $0.replacing(output + "/", with: "OUTPUT/") })
-      }
-    }
-    add(self)
-    return Self.fingerprint(lines.joined(separator: "\n"))
-  }
-
-  /// FNV-1a with 64 bits, in hexadecimal.
-  private static func fingerprint(_ text: String) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    return String(hash, radix: 16)
-  }
 }

@@ -6,7 +6,7 @@ import Storage
 struct PartFolder: Sendable {
   /// A part that is made.
   struct Done: Codable, Sendable, Equatable {
-    var recipe: String
+    var recipe: Recipe
     /// As they can be given by hand.
     var commands: [String]
     /// Of all attempts, as far as known.
@@ -17,16 +17,18 @@ struct PartFolder: Sendable {
     var tasks: Double?
     /// UTC.
     var finished: String
+    /// Which executable ran the last command, by its content; nil for none.
+    var executable: String?
 
     enum CodingKeys: String, CodingKey {
-      case recipe, commands, seconds
+      case recipe, commands, seconds, executable
       case anonymousBytes = "anonymous_bytes"
       case tasks, finished
     }
   }
 
   private struct Begun: Codable {
-    var recipe: String
+    var recipe: Recipe
   }
 
   /// How far a part is.
@@ -35,8 +37,8 @@ struct PartFolder: Sendable {
     /// It was begun and not finished.
     case begun
     case done(Done)
-    /// It was begun or made by other commands.
-    case changed
+    /// It was begun or made by other commands or from other files: how.
+    case changed(String)
   }
 
   let path: String
@@ -51,12 +53,18 @@ struct PartFolder: Sendable {
 
   /// The state of a part that is made by `recipe`; where it `reports`, it is done only with a report
   /// that can be read.
-  func state(recipe: String, reports: Bool) -> State {
+  func state(recipe: Recipe, reports: Bool) -> State {
     if let done: Done = read(donePath) {
-      if done.recipe != recipe { return .changed }
+      if let how = recipe.difference(from: done.recipe) { return .changed(how) }
       return reports && report == nil ? .begun : .done(done)
     }
-    if let begun: Begun = read(begunPath) { return begun.recipe == recipe ? .begun : .changed }
+    for path in [donePath, begunPath] where FileManager.default.fileExists(atPath: path) {
+      if path == begunPath, read(path) as Begun? != nil { continue }
+      return .changed("was made by another version")
+    }
+    if let begun: Begun = read(begunPath) {
+      return recipe.difference(from: begun.recipe).map { .changed($0) } ?? .begun
+    }
     return .new
   }
 
@@ -66,7 +74,7 @@ struct PartFolder: Sendable {
     }
   }
 
-  func begin(recipe: String) throws {
+  func begin(recipe: Recipe) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     try write(Begun(recipe: recipe), to: begunPath)
   }

@@ -19,6 +19,10 @@ public struct Plan: Sendable {
   private struct Result {
     var model: String
     var adapter: String?
+    /// What the inner step of its training moves.
+    var inner: String?
+    /// The folder of the joined data behind it, where some of what it joins was left out.
+    var part: String?
     var needs: [String]
   }
 
@@ -60,7 +64,7 @@ public struct Plan: Sendable {
     _ variant: Experiment.Variant, _ data: Experiment.DataSet
   ) throws {
     guard let stage = variant.stage else {
-      try addResult(variant, data, seed: nil, Result(model: model, adapter: nil, needs: []))
+      try addResult(variant, data, seed: nil, Result(model: model, needs: []))
       return
     }
     var done: Set<String> = []
@@ -84,7 +88,8 @@ public struct Plan: Sendable {
     _ variant: Experiment.Variant, _ data: Experiment.DataSet, seed: UInt64?, _ result: Result
   ) throws {
     let (files, needs) = try files(data.name)
-    let id = path(experiment.name, variant.name, data.name, seed)
+    let name = [variant.name, result.part].compactMap(\.self).joined(separator: "-")
+    let id = path(experiment.name, name, data.name, seed)
     let folder = output + "/" + id
     guard let test = files.test else { return }
     var words = ["imprint", "evaluate", "--model", result.model]
@@ -97,13 +102,13 @@ public struct Plan: Sendable {
     ] {
       words += try expand(options, at: place, folder: folder, seed: seed, data)
     }
-    let inner = words.contains("full") ? "full" : "lora"
+    let inner = words.contains("full") ? "full" : result.inner ?? "lora"
     add(
       Part(
         id: id, kind: .evaluate, title: label("evaluate \(variant.title)", data, seed),
         commands: [words], needs: result.needs + needs,
         likeness: ["evaluate \(data.name) \(inner)", "evaluate \(inner)", "evaluate"],
-        tasks: test, result: (variant.name, data.name, seed)))
+        tasks: test, expectedTasks: try tests(data), result: (variant.name, data.name, seed)))
   }
 
   /// The result of a stage on `data`; its parts are added.
@@ -113,16 +118,19 @@ public struct Plan: Sendable {
     let stage = try stage(name)
     let set = try dataSet(stage.data ?? data)
     let own = try stageSeed(name, seed)
-    var start = Result(model: model, adapter: nil, needs: [])
+    var start = Result(model: model, needs: [])
     if let from = stage.from {
       start = try stageResult(from, data: stage.fromData ?? set.name, seed: own)
     }
-    let id = path("stages", stage.name, set.name, own)
+    let id = path("stages", stage.name, set.folder, own)
     let folder = output + "/" + id
     var needs = start.needs
     var commands: [[String]] = []
-    var result = Result(model: start.model, adapter: folder + "/run", needs: [id])
     let options = try expand(stage.options, at: stage.place, folder: folder, seed: own, set)
+    let inner = options.contains("full") ? "full" : "lora"
+    let part = set.isPart ? set.folder : start.part
+    var result = Result(
+      model: start.model, adapter: folder + "/run", inner: inner, part: part, needs: [id])
     var tasks: String?
     switch stage.command {
     case .merge:
@@ -130,7 +138,7 @@ public struct Plan: Sendable {
         throw ExperimentError(
           "stage '\(stage.name)': '\(stage.from ?? "")' gives no adapter to merge")
       }
-      result = Result(model: folder + "/model.imprint", adapter: nil, needs: [id])
+      result = Result(model: folder + "/model.imprint", part: part, needs: [id])
       commands = [["imprint-tools", "merge", start.model, adapter, result.model] + options]
     case .train, .finetune:
       let (files, made) = try files(set.name)
@@ -149,7 +157,6 @@ public struct Plan: Sendable {
     }
     let kind = Part.Kind(rawValue: stage.command.rawValue) ?? .train
     let order = options.contains("--first-order") ? "first" : "second"
-    let inner = options.contains("full") ? "full" : "lora"
     add(
       Part(
         id: id, kind: kind, title: label(stage.title, set, own), commands: commands, needs: needs,
@@ -160,12 +167,23 @@ public struct Plan: Sendable {
     return result
   }
 
+  /// How many tests a data set is going to have, where it says so.
+  private func tests(_ set: Experiment.DataSet) throws -> Int? {
+    guard let text = set.tests else { return nil }
+    let words = try expand(text, at: set.place, folder: "", seed: nil, set)
+    guard words.count == 1, let count = Int(words[0]), count > 0 else {
+      throw ExperimentError(
+        "\(set.place)'tests': '\(words.joined(separator: " "))': a whole number was expected")
+    }
+    return count
+  }
+
   /// The files of a data set, and the parts that make them, which are added.
   private mutating func files(
     _ name: String
   ) throws -> (files: (train: String?, test: String?), needs: [String]) {
     let set = try dataSet(name)
-    let id = "data/\(name)"
+    let id = "data/\(set.folder)"
     let folder = output + "/" + id
     var commands = try set.commands.map {
       try expand($0, at: set.place, folder: folder, seed: nil, set)
@@ -200,7 +218,7 @@ public struct Plan: Sendable {
     add(
       Part(
         id: id, kind: .data, title: "data · \(set.title)", commands: commands, needs: needs,
-        likeness: ["data \(name)"], tasks: nil, result: nil))
+        likeness: ["data \(name)", "data"], tasks: nil, result: nil))
     return (files, [id])
   }
 

@@ -9,10 +9,11 @@ extension Results {
         title: set.title, subtitle: measure(set),
         groups: variants(on: set.name).map { variant in
           BarChart.Group(
-            title: variant.title,
+            title: rowTitle(variant, set),
             bars: picture.bars.map { bar in
               estimate(bar.path, variant.name, set).map {
-                BarChart.Bar(value: $0.estimate.mean, error: $0.estimate.standardError)
+                let error = $0.estimate.standardError
+                return BarChart.Bar(value: $0.estimate.mean, error: error.isNaN ? 0 : error)
               }
             })
         })

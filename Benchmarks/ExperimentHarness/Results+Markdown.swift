@@ -9,6 +9,7 @@ extension Results {
     if !experiment.about.isEmpty { parts.append(experiment.about.trimmed) }
     if chart != nil { parts.append("![\(experiment.picture?.title ?? "")](results.svg)") }
     for table in experiment.tables { parts += tables(table) }
+    if !experiment.tables.contains(where: \.hasColumns) { parts += paper }
     parts.append(legend)
     let open = self.parts.filter { $0.state != "done" }
     if !open.isEmpty {
@@ -32,7 +33,7 @@ extension Results {
         let body = ReportTable(
           head: [""] + columns.map(\.title) + (hasPaper ? ["paper"] : []),
           rows: variants.map { variant in
-            [variant.title] + columns.map { cell($0.path, variant.name, set) }
+            [rowTitle(variant, set)] + columns.map { cell($0.path, variant.name, set) }
               + (hasPaper ? [variant.paper[set.name] ?? "–"] : [])
           })
         return ["## \(title)", "Numbers are \(measure(set)).", body.markdown]
@@ -45,6 +46,28 @@ extension Results {
         })
       return ["## \(table.title)", body.markdown]
     }
+  }
+
+  /// A variant's title, and how many seeds it has where others have more.
+  func rowTitle(_ variant: Experiment.Variant, _ set: Experiment.DataSet) -> String {
+    let own = count(variant.name, set.name)
+    guard experiment.isSeeded(variant), own > 0, own < seeds(set) else { return variant.title }
+    return "\(variant.title) (\(own) of \(seeds(set)) seeds)"
+  }
+
+  /// The most seeds that a variant has.
+  private func seeds(_ set: Experiment.DataSet) -> Int {
+    variants(on: set.name).map { count($0.name, set.name) }.max() ?? 0
+  }
+
+  /// What the paper has, where no table has a column for it.
+  private var paper: [String] {
+    let lines = shownVariants.flatMap { variant in
+      data.compactMap { set in
+        variant.paper[set.name].map { "\(variant.title), \(set.title): \($0)" }
+      }
+    }
+    return lines.isEmpty ? [] : ["The paper: \(lines.joined(separator: "; "))."]
   }
 
   /// The variants that are evaluated on some data set, in the file's order.
@@ -63,7 +86,7 @@ extension Results {
   func measure(_ set: Experiment.DataSet) -> String {
     let own = rows.filter { $0.data == set.name }
     let tests = Set(own.map { $0.report.groups * $0.report.contextsPerUpdate }).sorted()
-    let seeds = variants(on: set.name).map { count($0.name, set.name) }.max() ?? 0
+    let seeds = seeds(set)
     var text = Self.name(set.metric)
     if !tests.isEmpty { text += " over \(tests.map(String.init).joined(separator: " / ")) tests" }
     if own.contains(where: { $0.seed != nil }) {
@@ -78,12 +101,7 @@ extension Results {
       step on the context. ± is a standard error over tasks, and with several seeds over these too. –: \
       not there, or not defined.
       """
-    let usesRecovered = experiment.tables.contains { table in
-      switch table.content {
-      case .columns(let columns): columns.contains { $0.path == "recovered" }
-      case .across(let path): path == "recovered"
-      }
-    }
+    let usesRecovered = experiment.tables.contains { $0.paths.contains("recovered") }
     return usesRecovered ? text + " " + recoveredLegend : text
   }
 
@@ -115,10 +133,21 @@ extension Results {
       })
     return """
       Model `\(plan.model)`, seeds \((seeds.isEmpty ? experiment.seeds : seeds).map(String.init).joined(separator: ", ")), \
-      \(host.processors) processors, \(host.processor).
+      \(host.processors) processors, \(host.processor).\(builds)
 
       \(table.markdown)
       """
+  }
+
+  /// Says where parts that trained or evaluated were made by different executables.
+  private var builds: String {
+    let made = parts.filter {
+      $0.executable != nil && $0.commands.last?.contains("imprint ") == true
+    }
+    let count = Set(made.compactMap(\.executable)).count
+    return count < 2
+      ? ""
+      : " **Different builds of imprint made these parts (\(count); `executable` in results.json).**"
   }
 
   /// Whether a value of a data set is printed in per cent.

@@ -30,9 +30,10 @@ struct Results {
     var seconds: Double?
     var anonymousBytes: Int?
     var finished: String?
+    var executable: String?
 
     enum CodingKeys: String, CodingKey {
-      case id, title, state, commands, seconds
+      case id, title, state, commands, seconds, executable
       case anonymousBytes = "anonymous_bytes"
       case finished
     }
@@ -85,7 +86,8 @@ struct Results {
         id: part.id, title: part.title,
         state: done != nil ? "done" : problems[part.id] ?? "not made yet",
         commands: done?.commands ?? part.commands.map(Words.shell), seconds: done?.seconds,
-        anonymousBytes: done?.anonymousBytes, finished: done?.finished)
+        anonymousBytes: done?.anonymousBytes, finished: done?.finished,
+        executable: done?.executable)
     }
     self.rows = rows
     reports = rows.compactMap { row in
@@ -105,7 +107,7 @@ struct Results {
     }
   }
 
-  /// The value of `path` for a variant on a data set, over seeds; nil where it is not known.
+  /// The value of `path` for a variant on a data set, over seeds; nil where a seed has none.
   ///
   /// With several seeds the error is √(σ² + τ²): σ the mean standard error over tasks, which the seeds
   /// share, and τ the standard error over seeds.
@@ -119,7 +121,8 @@ struct Results {
     let values = reports.filter { $0.variant == variant && $0.data == data.name }.compactMap {
       $0.values.estimate(path)
     }
-    guard let first = values.first else { return nil }
+    // A mean of the seeds that have the value would choose among them.
+    guard let first = values.first, values.count == count(variant, data.name) else { return nil }
     if values.count == 1 { return (first, 1) }
     var result = Estimate(values.map(\.mean))
     let within = Estimate(values.map(\.standardError)).mean
@@ -139,16 +142,16 @@ struct Results {
     guard variant != baseline,
       let ft = estimate("ft.$metric", variant, data)?.estimate,
       let start = estimate("ft.$metric", baseline, data)?.estimate,
-      let goal = estimate("prompt.$metric", baseline, data)?.estimate,
-      goal.mean > start.mean
+      let goal = estimate("prompt.$metric", baseline, data)?.estimate
     else { return nil }
     let gap = goal.mean - start.mean
+    guard data.metric == "nll" ? gap < 0 : gap > 0 else { return nil }
     let share = (ft.mean - start.mean) / gap
     let parts = [
       ft.standardError, (1 - share) * start.standardError, share * goal.standardError,
     ]
     var result = Estimate([share])
-    result.standardError = parts.reduce(0) { $0 + $1 * $1 }.squareRoot() / gap
+    result.standardError = parts.reduce(0) { $0 + $1 * $1 }.squareRoot() / abs(gap)
     return result
   }
 
@@ -167,12 +170,7 @@ struct Results {
   }
 
   private var document: Document {
-    let paths = experiment.tables.flatMap { table -> [String] in
-      switch table.content {
-      case .columns(let columns): columns.map(\.path)
-      case .across(let path): [path]
-      }
-    }
+    let paths = experiment.tables.flatMap(\.paths)
     var cells: [Cell] = []
     for set in data {
       for variant in variants(on: set.name) {
@@ -204,6 +202,31 @@ struct Results {
 
 /// The estimates of a report by their path: `ft.exact_match`, `retention.4.sequential.nll`.
 struct ReportValues {
+  /// What a form of asking is measured by.
+  static let metrics = [
+    "exact_match", "token_accuracy", "answer_exact_match", "answer_f1", "nll",
+  ]
+
+  private static let groups: [(names: [String], keys: [String])] = [
+    (["nc", "prompt", "ft", "ft_irrelevant"], metrics),
+    (["gap_recovered", "ft_to_prompt"], metrics.filter { $0 != "nll" }),
+    (["breakdown"], ["neither", "both", "only_without", "only_with"]),
+    (["retention.K.batched", "retention.K.sequential"], metrics),
+  ]
+
+  /// The paths that there are, with K for a number of contexts, and the share that the harness works
+  /// out.
+  static let paths: [String] =
+    groups.flatMap { group in group.names.flatMap { name in group.keys.map { "\(name).\($0)" } } }
+    + ["inner_loss", "inner_loss_after", "plain_text_nll", "recovered"]
+
+  /// Whether a report can have an estimate at `path`.
+  static func knows(_ path: String) -> Bool {
+    var keys = path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    if keys.count > 1, keys[0] == "retention", Int(keys[1]) ?? 0 > 0 { keys[1] = "K" }
+    return paths.contains(keys.joined(separator: "."))
+  }
+
   private let root: [String: Any]
 
   init?(_ report: EvaluationReport) {

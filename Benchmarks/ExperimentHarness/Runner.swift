@@ -22,14 +22,19 @@ public final class Runner {
     public var interrupted: Int32?
   }
 
+  /// A command was told to stop, alone: so is the harness.
+  private struct Stopped: Error {
+    var status: Int32
+  }
+
   private let plan: Plan
   private let whole: Plan
   private let isSmoke: Bool
   private let children: ChildProcess
   private let say: (String) -> Void
-  private var estimates = Estimates()
+  private var estimates: Estimates
   private var problems: [String: String] = [:]
-  private let recipes: [String: String]
+  private let recipes: [String: Recipe]
 
   /// A runner of `plan` with the executables in the folder `executables`.
   ///
@@ -43,24 +48,31 @@ public final class Runner {
     self.whole = whole
     self.isSmoke = isSmoke
     self.say = say
+    estimates = Estimates(given: plan.experiment.rates)
     children = ChildProcess(executables: executables, isQuiet: isQuiet)
-    recipes = Self.recipes(whole).merging(Self.recipes(plan)) { $1 }
+    var identities = InputIdentities()
+    recipes = Self.recipes(whole, &identities).merging(Self.recipes(plan, &identities)) { $1 }
   }
 
-  /// What each part is made by, the size of the model included.
-  private static func recipes(_ plan: Plan) -> [String: String] {
-    let file = URL(filePath: plan.model).resolvingSymlinksInPath().path(percentEncoded: false)
-    let model = (try? FileManager.default.attributesOfItem(atPath: file)[.size]) ?? 0
-    return Dictionary(
-      uniqueKeysWithValues: plan.parts.map { part in
-        (part.id, part.recipe(among: plan.parts, output: plan.output) + "-\(model)")
-      })
+  private static func recipes(
+    _ plan: Plan, _ identities: inout InputIdentities
+  ) -> [String: Recipe] {
+    let parts = Dictionary(uniqueKeysWithValues: plan.parts.map { ($0.id, $0) })
+    return parts.mapValues { part in
+      Recipe(part, among: parts, output: plan.output) { identities.identity($0) }
+    }
   }
 
   private func folder(_ part: Part) -> PartFolder { PartFolder(part, output: plan.output) }
 
+  private func recipe(_ part: Part) -> Recipe {
+    // Every part of either plan has one.
+    guard let recipe = recipes[part.id] else { preconditionFailure(part.id) }
+    return recipe
+  }
+
   private func state(_ part: Part) -> PartFolder.State {
-    folder(part).state(recipe: recipes[part.id] ?? "", reports: part.result != nil)
+    folder(part).state(recipe: recipe(part), reports: part.result != nil)
   }
 
   // MARK: The plan
@@ -83,10 +95,10 @@ public final class Runner {
     case .done(let done): return "done in \(Estimates.duration(done.seconds))"
     case .begun:
       return "begun; time left: \(Estimates.text(estimates.guess(part, folder(part))))"
-    case .changed:
-      return
-        "made by another command or from other parts: remove \(folder(part).path) to make it again"
-    case .new: return "expected time: " + Estimates.text(estimates.guess(part, folder(part)))
+    case .changed(let how): return "\(how): remove \(folder(part).path) to make it again"
+    case .new:
+      if let missing = missingInput(part) { return "cannot be made: \(missing) cannot be read" }
+      return "expected time: " + Estimates.text(estimates.guess(part, folder(part)))
     }
   }
 
@@ -99,11 +111,13 @@ public final class Runner {
   /// How much is left, in one line.
   private func outlook() -> String {
     var (seconds, known, unknown) = (0.0, 0, 0)
+    var hasGiven = false
     for part in plan.parts where problems[part.id] == nil {
       if case .done = state(part) { continue }
       if let guess = estimates.guess(part, folder(part)) {
         seconds += guess.seconds
         known += 1
+        hasGiven = hasGiven || guess.isGiven
       } else {
         unknown += 1
       }
@@ -112,6 +126,7 @@ public final class Runner {
     var text = "left: \(known + unknown) \(known + unknown == 1 ? "part" : "parts")"
     if known > 0 { text += ", \(known) of them about \(Estimates.duration(seconds))" }
     if unknown > 0 { text += known > 0 ? ", \(unknown) unknown" : ", how long is unknown yet" }
+    if hasGiven, let given = estimates.given { text += " (before it is measured: \(given.of))" }
     return text
   }
 
@@ -135,6 +150,7 @@ public final class Runner {
       if case .done = state(part) { return false }
       return true
     }
+    try refuseMissing(left)
     say("\(plan.experiment.title): \(plan.parts.count) parts in \(plan.output)")
     if left.count < plan.parts.count {
       say("\(plan.parts.count - left.count) are done already")
@@ -150,6 +166,9 @@ public final class Runner {
       }
       do {
         try make(part)
+      } catch let stopped as Stopped {
+        problems[part.id] = "was stopped (exit code \(stopped.status)): run the command again"
+        break
       } catch {
         if Interruption.received != nil { break }
         problems[part.id] = "\(error)"
@@ -162,16 +181,36 @@ public final class Runner {
     return summary()
   }
 
-  /// Parts that other settings have made are neither made again nor left out of the results.
+  /// Parts that other settings or files have made are neither made again nor left out of the results.
   private func refuseChanged() throws {
-    let changed = plan.parts.filter { state($0) == .changed }
+    let changed = plan.parts.compactMap { part -> String? in
+      guard case .changed(let how) = state(part) else { return nil }
+      return "\(folder(part).path) \(how)"
+    }
     guard let first = changed.first else { return }
-    let others = changed.count == 1 ? "" : " and \(changed.count - 1) more parts"
+    let others = changed.count == 1 ? "" : " (and \(changed.count - 1) more)"
     throw ExperimentError(
       """
-      --output: \(folder(first).path)\(others) was made by another command or from other parts: give \
-      the settings that it was made with or another --output, or remove it to make it again
+      --output: \(first)\(others): give what it was made with or another --output, or remove it to \
+      make it again
       """)
+  }
+
+  /// What is not there is said before hours of other parts.
+  private func refuseMissing(_ left: [Part]) throws {
+    let needing = left.filter { missingInput($0) != nil }
+    guard let first = needing.first, let path = missingInput(first) else { return }
+    let others = needing.count == 1 ? "" : " and \(needing.count - 1) more"
+    throw ExperimentError(
+      """
+      \(path): cannot be read, and \(first.id)\(others) cannot be made without: name another file by \
+      --set or --model, or leave out what needs it by --data or --variants
+      """)
+  }
+
+  private func missingInput(_ part: Part) -> String? {
+    let places = part.commands.flatMap { words in Part.inputPlaces(words).map { words[$0] } }
+    return recipe(part).inputs.first { $0.identity == nil && places.contains($0.path) }?.path
   }
 
   private func summary() -> Summary {
@@ -194,7 +233,7 @@ public final class Runner {
 
   private func make(_ part: Part) throws {
     let folder = folder(part)
-    let recipe = recipes[part.id] ?? ""
+    let recipe = recipe(part)
     say("    expected time: \(Estimates.text(estimates.guess(part, folder)))")
     try folder.begin(recipe: recipe)
     let start = ContinuousClock.now
@@ -209,9 +248,8 @@ public final class Runner {
       }
       let outcome = try children.run(words, log: folder.logPath)
       if outcome.status != 0 {
-        if Interruption.received == nil, [130, 143].contains(outcome.status) {
-          // The child alone was told to stop: so is the harness.
-          throw ExperimentError("was stopped (exit code \(outcome.status)): run the command again")
+        if Interruption.received == nil, [129, 130, 143].contains(outcome.status) {
+          throw Stopped(status: outcome.status)
         }
         let reason = folder.logTail(1).first ?? ""
         throw ExperimentError("exit code \(outcome.status): \(reason)")
@@ -219,6 +257,10 @@ public final class Runner {
       if let bytes = outcome.anonymousBytes { most = max(most ?? 0, bytes) }
     }
     if Interruption.received != nil { throw ExperimentError("interrupted") }
+    let executable = part.commands.last.flatMap { words -> String? in
+      var identities = InputIdentities()
+      return identities.identity(children.executables + "/" + words[0])
+    }
     if part.result != nil, folder.report == nil {
       throw ExperimentError("wrote no report that can be read")
     }
@@ -228,7 +270,7 @@ public final class Runner {
     let done = PartFolder.Done(
       recipe: recipe, commands: part.commands.map(shown), seconds: seconds,
       anonymousBytes: [most, recorded].compactMap(\.self).max(), tasks: Estimates.tasks(part),
-      finished: Date.now.ISO8601Format())
+      finished: Date.now.ISO8601Format(), executable: executable)
     try folder.finish(done)
     estimates.learn(part, done)
     let memory = done.anonymousBytes.map { ", at most \($0 >> 20) MiB of anonymous memory" } ?? ""

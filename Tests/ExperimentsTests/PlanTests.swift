@@ -144,9 +144,12 @@ import Testing
     let text = Self.experiment.replacing("from-data: two, ", with: "")
     let joined = try self.plan(text, .init(data: ["one"], seeds: [1]))
     #expect(
-      commands(joined, "data/joint") == [
-        ["cat", "out/data/one/train.jsonl", ">", "out/data/joint/train.jsonl"]
+      commands(joined, "data/joint-one") == [
+        ["cat", "out/data/one/train.jsonl", ">", "out/data/joint-one/train.jsonl"]
       ])
+    // What comes of fewer is not what comes of all.
+    #expect(joined.parts.contains { $0.id == "stages/later/joint-one/seed-1" })
+    #expect(joined.parts.contains { $0.id == "words/later-joint-one/one/seed-1" })
   }
 
   private func plan(_ selection: Plan.Selection) throws -> Plan {
@@ -218,6 +221,23 @@ import Testing
     (
       "title: x\ndata: {a: {test: y}}\nvariants: {v: {}}\ntables: [{title: t}]",
       "'tables[1]': needs 'columns' or 'across'"
+    ),
+    (
+      "title: x\ndata: {a: {test: y}}\nvariants: {v: {}}\ntables: [{across: ft.exact_mach}]",
+      "'tables[1].across': 'ft.exact_mach' is none of nc.exact_match, "
+    ),
+    (
+      "title: x\ndata: {a: {test: y}}\nvariants: {v: {}}\n"
+        + "picture: {bars: [{title: t, value: retention.four.batched.nll}]}",
+      "'picture.bars[1].value': 'retention.four.batched.nll' is none of"
+    ),
+    ("title: x\nrates: {of: y, seconds: {a: b}}", "'rates.seconds': 'a': 'b': a positive number"),
+    (
+      "title: x\nmodel: m\ndata: {a: {test: y, tests: z}}\nvariants: {v: {}}",
+      "'data.a': 'tests': 'z': a whole number was expected"
+    ),
+    (
+      "title: x\ndata: {a: {test: y, metric: f1}}", "'data.a.metric': 'f1' is none of exact_match, "
     ),
   ])
   func problemsAreNamed(_ text: String, _ expected: String) throws {

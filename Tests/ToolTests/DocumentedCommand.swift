@@ -44,7 +44,7 @@ struct DocumentedCommand: Sendable, CustomTestStringConvertible {
         continue
       }
       defer { open = "" }
-      for part in shellParts(open) {
+      for part in shellParts(open).map(experiment) {
         guard let tool = part[0].split(separator: "/").last.map(String.init),
           ["imprint", "imprint-tools", "imprint-bench"].contains(tool)
         else { continue }
@@ -112,6 +112,17 @@ struct DocumentedCommand: Sendable, CustomTestStringConvertible {
     }
     end()
     return parts.filter { !$0.isEmpty }
+  }
+
+  /// What `make experiment NAME=… FLAGS="…"` plans, as its command.
+  private static func experiment(_ words: [String]) -> [String] {
+    guard words.prefix(2) == ["make", "experiment"] else { return words }
+    func value(_ name: String) -> String? {
+      words.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+    let file = "Benchmarks/experiments/\(value("NAME") ?? "figure-2").yaml"
+    return ["imprint-bench", "experiment", file, "--output", ".cache/experiments", "--dry-run"]
+      + shellParts(value("FLAGS") ?? "").joined()
   }
 
   /// The command lines that `--format peft|gguf` stands for.

@@ -27,7 +27,8 @@ import Weights
     let plan = try run("--dry-run")
     #expect(plan.status == 0, "\(plan.errors)")
     #expect(
-      plan.output.contains("expected time: unknown (nothing like it has been measured here yet)"))
+      plan.output.contains("expected time: unknown (nothing like it has been measured here yet, or")
+    )
     #expect(plan.output.contains("imprint train --model "))
     #expect(!FileManager.default.fileExists(atPath: output))
 
@@ -187,6 +188,13 @@ import Weights
     #expect(table.output.contains("FT F1") && table.output.contains("3 in turn"))
     // Files of one name go by their paths.
     #expect(table.output.contains(json))
+    // What cannot be written is found before the work, and the old file stays.
+    let before = try Data(contentsOf: URL(filePath: json))
+    let nowhere = folder.file("none/report.md")
+    let refused = try Tool.run("imprint", arguments + ["--json", json, "--markdown", nowhere])
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    #expect(refused.errors.contains("\(nowhere): cannot be written"), "\(refused.errors)")
+    #expect(try Data(contentsOf: URL(filePath: json)) == before)
     let bare = try Tool.run("imprint", arguments + ["--no-answers"])
     #expect(bare.status == 0 && !bare.output.contains("answer F1"))
     #expect(bare.output.contains("exact match without and with the context step"))
