@@ -111,8 +111,8 @@ big: build ## Measure steps at the size of Llama 3.2 1B and 3.1 8B (14 GB of dis
 	@Benchmarks/big-models $(BIN) $(CACHE)/big
 
 # For example make experiment NAME=table-1 FLAGS="--data character --seeds 1,2,3".
-NAME ?= figure-2
-FLAGS ?= --data character,reversal
+NAME = figure-2
+FLAGS = --data character,reversal
 experiment: build model ## Run an experiment of the paper: NAME=figure-2, table-1, … with FLAGS
 	@$(BIN)/imprint-bench experiment Benchmarks/experiments/$(NAME).yaml --model $(MODEL) \
 	  --output $(CACHE)/experiments $(FLAGS)

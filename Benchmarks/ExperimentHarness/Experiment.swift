@@ -144,7 +144,8 @@ public struct Experiment: Sendable {
     variants.first { $0.name == variant }?.baseline ?? baseline
   }
 
-  /// Whether a variant has a result for every seed: no stage behind it has one of its own.
+  /// Whether a variant has a result for every seed: what it shows, mergers passed over, has none of
+  /// its own.
   func isSeeded(_ variant: Variant) -> Bool {
     var stage = stages.first { $0.name == variant.stage }
     while let current = stage, current.command == .merge {

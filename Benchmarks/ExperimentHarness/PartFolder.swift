@@ -58,14 +58,12 @@ struct PartFolder: Sendable {
       if let how = recipe.difference(from: done.recipe) { return .changed(how) }
       return reports && report == nil ? .begun : .done(done)
     }
-    for path in [donePath, begunPath] where FileManager.default.fileExists(atPath: path) {
-      if path == begunPath, read(path) as Begun? != nil { continue }
-      return .changed("was made by another version")
-    }
-    if let begun: Begun = read(begunPath) {
-      return recipe.difference(from: begun.recipe).map { .changed($0) } ?? .begun
-    }
-    return .new
+    let files = FileManager.default
+    let other = State.changed("was made by another version")
+    if files.fileExists(atPath: donePath) { return other }
+    guard files.fileExists(atPath: begunPath) else { return .new }
+    guard let begun: Begun = read(begunPath) else { return other }
+    return recipe.difference(from: begun.recipe).map { .changed($0) } ?? .begun
   }
 
   private func read<Value: Decodable>(_ path: String) -> Value? {

@@ -30,7 +30,8 @@ extension Plan {
       })
   }
 
-  /// This plan, and the parts of `whole` that have results and `isMade`, with what these need.
+  /// This plan, and the parts of `whole` that have results and `isMade`, with what these need; but not
+  /// those whose place this plan's have, of a part of the data that `whole` joins.
   func adding(from whole: Plan, where isMade: (Part) -> Bool) -> Plan {
     let own = Dictionary(uniqueKeysWithValues: parts.map { ($0.id, $0) })
     let others = Dictionary(uniqueKeysWithValues: whole.parts.map { ($0.id, $0) })
@@ -39,11 +40,17 @@ extension Plan {
       guard kept.insert(part.id).inserted else { return }
       for need in part.needs { if let other = others[need] { keep(other) } }
     }
-    for part in whole.parts where part.result != nil && isMade(part) { keep(part) }
-    var result = whole
-    result.parts = whole.parts.compactMap { part in
-      kept.contains(part.id) ? own[part.id] ?? part : nil
+    let apart = parts.filter { others[$0.id] == nil }
+    func isShown(_ part: Part) -> Bool {
+      guard let result = part.result else { return false }
+      return !apart.contains {
+        $0.result?.variant == result.variant && $0.result?.data == result.data
+      }
     }
+    for part in whole.parts where isShown(part) && isMade(part) { keep(part) }
+    var result = whole
+    result.parts =
+      whole.parts.compactMap { part in kept.contains(part.id) ? own[part.id] ?? part : nil } + apart
     return result
   }
 }

@@ -162,7 +162,7 @@ public struct Plan: Sendable {
         id: id, kind: kind, title: label(stage.title, set, own), commands: commands, needs: needs,
         likeness: [
           "\(stage.name) \(set.name)", stage.name, "\(kind) \(inner) \(order) \(set.name)",
-          "\(kind) \(inner) \(order)",
+          "\(kind) \(inner) \(order)", "\(kind)",
         ], tasks: tasks, result: nil))
     return result
   }

@@ -21,16 +21,21 @@ struct Recipe: Codable, Sendable, Equatable {
   init(_ part: Part, among others: [String: Part], output: String, identity: (String) -> String?) {
     var seen: Set<String> = []
     var inputs: [Input] = []
+    var written: Set<String> = []
     var digest = Digest()
+    func isMade(_ path: String) -> Bool {
+      written.contains(path) || others.keys.contains { path.hasPrefix("\(output)/\($0)/") }
+    }
     func add(_ part: Part) {
       guard seen.insert(part.id).inserted else { return }
       for need in part.needs { if let other = others[need] { add(other) } }
       for words in part.commands {
-        let places = Part.inputPlaces(words).filter { !words[$0].hasPrefix(output + "/") }
-        inputs += places.map { Input(path: words[$0], identity: identity(words[$0])) }
-        let text = words.indices.map { place in
-          places.contains(place) ? "FILE" : words[place].replacing(output + "/", with: "OUTPUT/")
+        var text = words.map { $0.replacing(output + "/", with: "OUTPUT/") }
+        for (place, path) in Part.inputs(words) where !isMade(path) {
+          inputs.append(Input(path: path, identity: identity(path)))
+          text[place] = words[place].replacing(path, with: "FILE")
         }
+        written.formUnion(Part.outputs(words))
         Array((Words.shell(text) + "\n").utf8).withUnsafeBytes { digest.update($0) }
       }
     }
@@ -39,15 +44,16 @@ struct Recipe: Codable, Sendable, Equatable {
     self.inputs = inputs
   }
 
-  /// Why a part that was made by `old` is not what this makes; nil where it is. Of an input that is
-  /// gone, its name has to be the same.
+  /// Why a part that was made by `old` is not what this makes; nil where it is. Of an input that was
+  /// or is gone, its name has to be the same.
   func difference(from old: Recipe) -> String? {
     guard old.commands == commands, old.inputs.count == inputs.count else {
       return "was made by another command or from other parts"
     }
     for (input, old) in zip(inputs, old.inputs) {
       let isSame =
-        input.identity == nil ? input.path == old.path : input.identity == old.identity
+        input.identity == nil || old.identity == nil
+        ? input.path == old.path : input.identity == old.identity
       if !isSame { return "was made from another \(input.path)" }
     }
     return nil
@@ -56,22 +62,39 @@ struct Recipe: Codable, Sendable, Equatable {
 
 extension Part {
   private static let inputFlags: Set = [
-    "--adapter", "--data", "--eval-data", "--import", "--lm-data", "--model",
+    "--adapter", "--config", "--data", "--eval-data", "--import", "--lm-data", "--model",
   ]
+  /// Flags of `imprint data` that take no value.
+  private static let bareFlags: Set = ["--line-feed", "--plain"]
 
-  /// The places of the words that name what is read.
-  static func inputPlaces(_ words: [String]) -> [Int] {
-    if words[0] == "cat" { return Array(1..<max(1, words.count - 2)) }
+  /// The places of the words that name what is read, and the paths in them.
+  static func inputs(_ words: [String]) -> [(place: Int, path: String)] {
+    if words[0] == "cat" {
+      return words.indices.dropFirst().dropLast(2).map { ($0, words[$0]) }
+    }
     let arguments =
       switch words.dropFirst().first {
-      case "data": 3..<4
+      case "data": 3..<words.count
       case "merge": 2..<4
+      case "convert": 2..<3
       default: 0..<0
       }
-    return words.indices.filter { place in
-      (arguments.contains(place) && !words[place].hasPrefix("--"))
-        || (place > 0 && inputFlags.contains(words[place - 1]))
+    return words.indices.compactMap { place in
+      let word = words[place]
+      if word.hasPrefix("--") {
+        let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+        return parts.count == 2 && inputFlags.contains(parts[0]) ? (place, parts[1]) : nil
+      }
+      let before = place > 0 ? words[place - 1] : ""
+      let isArgument =
+        arguments.contains(place) && (!before.hasPrefix("--") || bareFlags.contains(before))
+      return isArgument || inputFlags.contains(before) ? (place, word) : nil
     }
+  }
+
+  /// The paths that a command writes.
+  static func outputs(_ words: [String]) -> [String] {
+    zip(words, words.dropFirst()).filter { ["--out", "--output", ">"].contains($0.0) }.map(\.1)
   }
 }
 

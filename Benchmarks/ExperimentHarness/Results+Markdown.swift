@@ -42,7 +42,10 @@ extension Results {
       let body = ReportTable(
         head: [""] + data.map { "\($0.title) (\(Self.name($0.metric)))" },
         rows: shownVariants.map { variant in
-          [variant.title] + data.map { cell(path, variant.name, $0) }
+          [variant.title]
+            + data.map { set in
+              cell(path, variant.name, set) + (fewerSeeds(variant, set).map { " (\($0))" } ?? "")
+            }
         })
       return ["## \(table.title)", body.markdown]
     }
@@ -50,9 +53,14 @@ extension Results {
 
   /// A variant's title, and how many seeds it has where others have more.
   func rowTitle(_ variant: Experiment.Variant, _ set: Experiment.DataSet) -> String {
+    variant.title + (fewerSeeds(variant, set).map { " (\($0))" } ?? "")
+  }
+
+  /// `1 of 3 seeds`; nil where a variant has as many as any, or one that is its own.
+  private func fewerSeeds(_ variant: Experiment.Variant, _ set: Experiment.DataSet) -> String? {
     let own = count(variant.name, set.name)
-    guard experiment.isSeeded(variant), own > 0, own < seeds(set) else { return variant.title }
-    return "\(variant.title) (\(own) of \(seeds(set)) seeds)"
+    guard experiment.isSeeded(variant), own > 0, own < seeds(set) else { return nil }
+    return "\(own) of \(seeds(set)) seeds"
   }
 
   /// The most seeds that a variant has.

@@ -209,8 +209,8 @@ public final class Runner {
   }
 
   private func missingInput(_ part: Part) -> String? {
-    let places = part.commands.flatMap { words in Part.inputPlaces(words).map { words[$0] } }
-    return recipe(part).inputs.first { $0.identity == nil && places.contains($0.path) }?.path
+    let read = part.commands.flatMap { Part.inputs($0).map(\.path) }
+    return recipe(part).inputs.first { $0.identity == nil && read.contains($0.path) }?.path
   }
 
   private func summary() -> Summary {

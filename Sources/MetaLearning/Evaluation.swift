@@ -90,11 +90,13 @@ public struct Evaluator {
 
   /// The report of `groups`, and of plain `texts` where there are any.
   ///
-  /// `progress` is called with what is being done, and how much of it is done, of all. Throws
-  /// ``EvaluationError`` where the options cannot be met, ``WeightError`` where a base weight cannot
+  /// `progress` is called with what is being done, and how much of it is done, of all, and `each` with
+  /// every group and what its forms gave, in their order, before retention is measured. Throws what
+  /// `each` does, ``EvaluationError`` where the options cannot be met, ``WeightError`` where a base weight cannot
   /// be read.
   public func run(
     _ groups: [TaskGroup], texts: [[Int32]] = [], options: EvaluationOptions = .init(),
+    each: (TaskGroup, GroupScores) throws -> Void = { _, _ in },
     progress: (_ what: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
   ) throws -> EvaluationReport {
     let tasks = groups.reduce(0) { $0 + $1.triplets.count }
@@ -107,7 +109,7 @@ public struct Evaluator {
       guard fits else { throw EvaluationError.memory(needed: plan.total) }
       return (round, plan)
     }
-    var report = try forms(groups, texts, options, progress)
+    var report = try forms(groups, texts, options, each, progress)
     if rounds.isEmpty { return report }
     report.retention = try zip(options.retention, rounds).map { size, round in
       guard let round else {
@@ -122,7 +124,7 @@ public struct Evaluator {
   /// NC, Prompt and FT; the buffers are returned before others are planned.
   private func forms(
     _ groups: [TaskGroup], _ texts: [[Int32]], _ options: EvaluationOptions,
-    _ progress: (String, Int, Int) -> Void
+    _ each: (TaskGroup, GroupScores) throws -> Void, _ progress: (String, Int, Int) -> Void
   ) throws -> EvaluationReport {
     let arena = Arena()
     let (shared, others, plan) = try sharing(
@@ -135,8 +137,10 @@ public struct Evaluator {
         contextsOf: others.map { Array($0[range]) })
       progress("evaluating", shared.tasks(of: scores.count), groups.count)
     }
+    let apart = shared.apart(scores)
+    for (group, scores) in zip(groups, apart) { try each(group, scores) }
     var report = EvaluationReport(
-      shared.apart(scores), contextsPerUpdate: groups.first?.triplets.count ?? 1,
+      apart, contextsPerUpdate: groups.first?.triplets.count ?? 1,
       clusters: groups.placesByContexts)
     report.plainText = try plainText(meta, texts, progress)
     return report

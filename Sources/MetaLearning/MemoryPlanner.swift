@@ -18,6 +18,8 @@ public struct MemoryPlanner {
   public let configuration: MetaConfiguration
   /// All groups that will be asked for.
   public let groups: [TaskGroup]
+  /// Groups that are evaluated between steps, each with its contexts read for every query.
+  public let heldOut: [TaskGroup]
   /// Groups whose contexts are gone through besides, in evaluation.
   public let others: [TaskGroup]
   /// In plain fine-tuning, in place of groups: every sequence that will be asked for.
@@ -39,13 +41,14 @@ public struct MemoryPlanner {
   /// All values.
   public init(
     weights: LlamaWeights<Float>, layout: AdapterLayout, configuration: MetaConfiguration,
-    groups: [TaskGroup], others: [TaskGroup] = [], textRows: Int, prompts: PromptForms,
-    workers: Workers, trains: Bool, floor: Int? = nil, answerTokens: Int = 0
+    groups: [TaskGroup], heldOut: [TaskGroup] = [], others: [TaskGroup] = [], textRows: Int,
+    prompts: PromptForms, workers: Workers, trains: Bool, floor: Int? = nil, answerTokens: Int = 0
   ) {
     self.weights = weights
     self.layout = layout
     self.configuration = configuration
     self.groups = groups
+    self.heldOut = heldOut
     self.others = others
     sequences = []
     self.textRows = textRows
@@ -65,6 +68,7 @@ public struct MemoryPlanner {
     self.layout = layout
     self.configuration = configuration
     groups = []
+    heldOut = []
     others = []
     self.sequences = sequences
     textRows = 0
@@ -100,13 +104,17 @@ public struct MemoryPlanner {
         packing: sequences, together: together, logitRows: logitRows,
         dropout: layout.configuration.dropout > 0)
     }
-    return trains
-      ? MetaLimits(
-        packing: groups, together: together, prompts: prompts, logitRows: logitRows,
-        textRows: textRows)
-      : MetaLimits(
+    guard trains else {
+      return MetaLimits(
         covering: groups, others: others, together: together, prompts: prompts,
         logitRows: logitRows, textRows: textRows, answerTokens: answerTokens)
+    }
+    var limits = MetaLimits(
+      packing: groups + heldOut, together: together, prompts: prompts, logitRows: logitRows,
+      textRows: textRows)
+    limits.outerRows = max(
+      limits.outerRows, heldOut.map { $0.promptedRows(.all) }.max() ?? 0)
+    return limits
   }
 
   /// What a choice takes, for steps of `batchSize` groups: where each is one sweep, φ′ and the
@@ -118,7 +126,7 @@ public struct MemoryPlanner {
     var limits = limits(together: together, logitRows: logitRows)
     limits.sharesGradient =
       trains && configuration.inner == .lora
-      && limits.hold(batchSize, of: groups, prompts: prompts)
+      && limits.hold(batchSize, of: groups + heldOut, prompts: prompts)
     var plan = MemoryPlan(
       together: together, keep: keep, logitRows: logitRows, limits: limits, floor: floor)
     let parameters = OuterParameters(

@@ -4,6 +4,8 @@
 /// without ASCII punctuation, without the articles a, an and the, white space as single spaces; the
 /// best over the accepted answers.
 public struct AnswerScore: Sendable, Equatable {
+  /// The answer.
+  public let answer: String
   /// 1 where the answer is an accepted one, else 0.
   public var exactMatch: Double
   /// The harmonic mean of precision and recall over words, 0 to 1.
@@ -11,6 +13,7 @@ public struct AnswerScore: Sendable, Equatable {
 
   /// The best match of `answer` with one of `accepted`.
   public init(_ answer: String, accepted: [String]) {
+    self.answer = answer
     let words = Self.words(answer)
     exactMatch = 0
     f1 = 0

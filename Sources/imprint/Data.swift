@@ -38,7 +38,7 @@ struct SidesOptions: ParsableArguments {
   }
 
   /// Writes `sides` by name, and the manifest. What is in the folder stays until all of them are
-  /// complete; then a side that its manifest names and that is not made goes, too.
+  /// complete; then a side that is not made goes, too.
   func write(
     _ dataset: String, options: [String: String],
     sides: [(name: String, prepare: (_ path: String) throws -> JSONLinesWriter)],
@@ -63,13 +63,9 @@ struct SidesOptions: ParsableArguments {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let file = try AtomicFile(path: "\(out)/manifest.json")
     try file.append(String(decoding: try encoder.encode(manifest), as: UTF8.self) + "\n")
-    let old = MappedFile.contents(file.path).flatMap {
-      try? JSONDecoder().decode(DatasetManifest.self, from: Foundation.Data($0))
-    }
     // Sides without a manifest were not replaced to the end.
     try file.removeOld()
-    for name in ["train.jsonl", "test.jsonl"]
-    where manifest.tasks[name] == nil && old?.tasks[name] != nil {
+    for name in ["train.jsonl", "test.jsonl"] where manifest.tasks[name] == nil {
       if try AtomicFile.remove("\(out)/\(name)") { note("\(out)/\(name): removed") }
     }
     for writer in writers {

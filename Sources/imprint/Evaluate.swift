@@ -81,6 +81,10 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Write the tables in Markdown to this file.")
   var markdown: String?
 
+  @Option(
+    help: "Write a JSON line for every task to this file: what each form says, and how well.")
+  var perTask: String?
+
   @Flag(name: .shortAndLong, help: "Print nothing but the result.")
   var quiet = false
 
@@ -124,11 +128,14 @@ struct Evaluate: ParsableCommand {
       let arena = Arena()
       let tensors = AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter)
       if let source { try source.read(into: tensors) } else { tensors.initialize(seed: 0) }
-      if let run, let adapter, !isFull, "\(session.file.fingerprint)" != run.modelFingerprint {
+      if let run, let adapter, !isFull, !quiet,
+        "\(session.file.fingerprint)" != run.modelFingerprint
+      {
         note("\(adapter): was trained on another weight file than --model")
       }
       // What cannot be written is found before anything is computed.
-      let files = try Outputs(json: json == "-" ? nil : json, markdown: markdown)
+      let files = try Outputs(
+        json: json == "-" ? nil : json, markdown: markdown, perTask: perTask)
       let reader = session.tokenizer.flatMap { tokenizer in
         noAnswers
           ? nil
@@ -148,7 +155,10 @@ struct Evaluate: ParsableCommand {
         groups, texts: texts ?? [],
         options: EvaluationOptions(
           irrelevantContext: irrelevantContext, retention: retention?.counts ?? [], seed: seed,
-          reader: reader)
+          reader: reader),
+        each: { group, scores in
+          for task in TaskReport.tasks(of: group, scores) { try files.perTask?.append(task) }
+        }
       ) { what, done, total in
         line.show("\(what): \(done) of \(total)", matters: done == total)
       }
@@ -161,10 +171,12 @@ struct Evaluate: ParsableCommand {
   private struct Outputs {
     let json: AtomicFile?
     let markdown: AtomicFile?
+    let perTask: JSONLinesWriter?
 
-    init(json: String?, markdown: String?) throws {
+    init(json: String?, markdown: String?, perTask: String?) throws {
       self.json = try json.map { try AtomicFile(path: $0) }
       self.markdown = try markdown.map { try AtomicFile(path: $0) }
+      self.perTask = try perTask.map { try JSONLinesWriter(path: $0) }
     }
   }
 
@@ -177,6 +189,7 @@ struct Evaluate: ParsableCommand {
     try files.markdown?.append(table.markdown)
     try files.json?.append(Array(text) + [0x0a])
     for file in [files.markdown, files.json] { try file?.commit() }
+    try files.perTask?.commit()
   }
 }
 

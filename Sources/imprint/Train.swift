@@ -139,7 +139,7 @@ struct Train: ParsableCommand {
         planner: MemoryPlanner(
           weights: session.weights,
           layout: AdapterLayout(shape, architecture: session.architecture),
-          configuration: training.meta, groups: groups + (held?.groups ?? []),
+          configuration: training.meta, groups: groups, heldOut: held?.groups ?? [],
           textRows: texts.map(\.count).max() ?? 0,
           prompts: held == nil || training.prompts == .allSharing ? training.prompts : .all,
           workers: session.workers, trains: true),

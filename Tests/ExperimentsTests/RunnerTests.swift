@@ -93,7 +93,8 @@ import Testing
   /// Paths in the experiment are in the folder of the test.
   private func runner(
     _ text: String = experiment, seeds: [UInt64]? = nil, text file: String = "plain.txt",
-    model: String = "m.imprint", variants: [String]? = nil, said: Said = Said()
+    model: String = "m.imprint", data: [String]? = nil, variants: [String]? = nil,
+    said: Said = Said()
   ) throws -> Runner {
     var text = text
     for name in ["train.jsonl", "test.jsonl"] { text.replace(name, with: folder.file(name)) }
@@ -101,7 +102,7 @@ import Testing
     let experiment = try Experiment(path: path)
     let selection = Plan.Selection(
       model: folder.path + "/" + model, settings: ["text": folder.path + "/" + file],
-      variants: variants, seeds: seeds)
+      data: data, variants: variants, seeds: seeds)
     return Runner(
       try Plan(experiment, here: folder.path, output: output, selection: selection),
       of: try Plan.whole(experiment, here: folder.path, output: output, selection: selection),
@@ -197,6 +198,66 @@ import Testing
     let said = Said()
     #expect(try runner(said: said).run().done == 5)
     #expect(said.text.contains("nothing is left to do"))
+  }
+
+  /// A file that was away while something was made that does not need it is the same when it is back.
+  @Test func aFileThatWasAwayIsTheSame() throws {
+    #expect(try runner(variants: ["gold"]).run().done == 2)
+    let text = folder.file("plain.txt")
+    try FileManager.default.moveItem(atPath: text, toPath: text + ".away")
+    try FileManager.default.removeItem(atPath: output + "/words/gold/one/seed-1/done.json")
+    #expect(try runner(variants: ["gold"]).run().done == 2)
+    try FileManager.default.moveItem(atPath: text + ".away", toPath: text)
+    #expect(try runner().run().done == 5)
+  }
+
+  /// What a command writes is not looked for before it has run, be it outside of the output.
+  @Test func whatACommandWritesIsNoInput() throws {
+    let made = folder.file("made.jsonl")
+    let text = Self.experiment.replacing(
+      "{train: train.jsonl",
+      with: "{commands: imprint data squad \(folder.file("plain.txt")) "
+        + "--out \(made), train: \(made)")
+    #expect(try runner(text).run().done == 6)
+    #expect(try runner(text).run().done == 6)
+  }
+
+  /// Every way to name a file is seen: behind flags, in them, and as an argument behind others.
+  @Test(arguments: ["--config $text", "--lm-data=$text", "--lm-data $text"])
+  func filesAreSeen(_ flag: String) throws {
+    let text = Self.experiment.replacing("--lm-data $text", with: flag)
+      .replacing(
+        "{train: train.jsonl",
+        with: "{commands: imprint data wikitext --plain "
+          + "\(folder.file("source.txt")) --out $folder/x.jsonl, train: train.jsonl")
+    try folder.write([1], "source.txt")
+    #expect(try runner(text).run().done == 6)
+    try folder.write([2], "source.txt")
+    let source = error { _ = try runner(text).run() }
+    #expect(source.contains("data/one was made from another \(folder.file("source.txt"))"))
+    try folder.write([1], "source.txt")
+    try folder.write([3], "plain.txt")
+    #expect(error { _ = try runner(text).run() }.contains("from another \(folder.path)/plain.txt"))
+  }
+
+  /// Data that join others, all or some of them: each has its results, and they are not mixed.
+  @Test func joinedDataHaveTheirOwnResults() throws {
+    let text = Self.experiment.replacing(
+      "data: {one: {train: train.jsonl, test: test.jsonl}}",
+      with: """
+        data:
+          one: {train: train.jsonl, test: test.jsonl}
+          two: {train: train.jsonl, test: test.jsonl}
+          both: {join: [one, two]}
+        """
+    ).replacing("gold: {options:", with: "gold: {data: both, options:")
+    #expect(try runner(text, data: ["one"], variants: ["gold", "base"]).run().failed.isEmpty)
+    #expect(try results().contains("| gold | 20.0 ± 10.0 % |"))
+    #expect(try runner(text, variants: ["gold", "base"]).run().failed.isEmpty)
+    #expect(try results().components(separatedBy: "| gold | 20.0 ± 10.0 % |").count == 3)
+    _ = try runner(text, data: ["one"], variants: ["gold", "base"]).run()
+    #expect(try results().components(separatedBy: "| gold | 20.0 ± 10.0 % |").count == 3)
+    #expect(try !results().contains("seeds)"))
   }
 
   /// The same file under another name is the same, and another one under the same name is not.

@@ -172,14 +172,23 @@ import Testing
   /// as in those of one that does not: 1e-12 for sums in f64 of other blocks.
   @Test func heldOutTasksBesideSharedContexts() throws {
     let groups = try Self.mixedGroups()
-    let held = try ["t0", "t1", "t2"].map { name in
+    // The longest has one context twice, which is read for each of its queries.
+    let single = try ["t0", "t1", "t2"].map { name in
       try #require(Golden(path: TinyModel.folder + "/golden.json").group(name))
     }
+    let longest = try #require(single.max { $0.promptedRows(.all) < $1.promptedRows(.all) })
+    let held =
+      single + [TaskGroup(Array(repeating: longest.triplets[0], count: 6))]
     let weights: LlamaWeights<Double> = try TinyModel.weights()
+    let base: LlamaWeights<Float> = try TinyModel.weights()
     func scores(_ prompts: PromptForms) throws -> [Double] {
       let arena = Arena()
       let adapter: AdapterTensors<Double> = try TinyModel.adapter("lora_r3", arena: arena)
-      let limits = MetaLimits(packing: groups + held, together: 2, prompts: prompts, logitRows: 7)
+      let limits = MemoryPlanner(
+        weights: base, layout: adapter.layout, configuration: .init(target: .teacher),
+        groups: groups, heldOut: held, textRows: 0, prompts: prompts, workers: Workers(count: 1),
+        trains: true
+      ).limits(together: 1, logitRows: 7)
       #expect((limits.cachedTokens > 0) == (prompts == .allSharing))
       let meta = MetaGradient(
         weights: weights, adapter: adapter,

@@ -176,6 +176,7 @@ import Weights
       "imprint",
       arguments + [
         "--json", json, "--markdown", markdown, "--irrelevant-context", "--retention", "1,3",
+        "--per-task", folder.file("tasks.jsonl"),
       ])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("answer F1") && result.output.contains("FT, other context"))
@@ -184,6 +185,19 @@ import Weights
       EvaluationReport.self, from: Data(contentsOf: URL(filePath: json)))
     #expect(report.ft.answerF1 != nil && report.breakdown.criterion == .answerExactMatch)
     #expect(report.retention?.map(\.groups) == [6, 2])
+    // The report is the mean of its tasks.
+    let tasks = try String(contentsOfFile: folder.file("tasks.jsonl"), encoding: .utf8)
+      .split(separator: "\n").map { try JSONDecoder().decode(TaskReport.self, from: Data($0.utf8)) }
+    #expect(tasks.map(\.task) == [1, 2, 3, 4, 5, 6])
+    func mean(_ value: (TaskReport) -> Double?) -> Double { Estimate(tasks.compactMap(value)).mean }
+    for (given, form) in [
+      (report.nc, \TaskReport.nc), (report.prompt, \.prompt), (report.ft, \.ft),
+    ] {
+      #expect(abs(given.nll.mean - mean { $0[keyPath: form].nll }) < 1e-9)
+      #expect(abs(given.tokenAccuracy.mean - mean { $0[keyPath: form].tokenAccuracy }) < 1e-9)
+      #expect(abs((given.answerF1?.mean ?? -1) - mean { $0[keyPath: form].answerF1 }) < 1e-9)
+    }
+    #expect(tasks.allSatisfy { $0.irrelevant?.nll != nil && $0.ft.answer?.isEmpty == false })
     let table = try Tool.run("imprint-tools", "compare", json, json)
     #expect(table.output.contains("FT F1") && table.output.contains("3 in turn"))
     // Files of one name go by their paths.

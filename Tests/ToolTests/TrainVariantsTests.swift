@@ -167,7 +167,8 @@ import Testing
     let other = folder.file("other.imprint")
     let made = try Tool.run("imprint-tools", "merge", model, run, other, "--quiet")
     #expect(made.status == 0, "\(made.errors)")
-    let elsewhere = try Tool.run("imprint", arguments.map { $0 == model ? other : $0 })
+    let elsewhere = try Tool.run(
+      "imprint", arguments.filter { $0 != "--quiet" }.map { $0 == model ? other : $0 })
     #expect(elsewhere.status == 0)
     #expect(elsewhere.errors.contains("\(run): was trained on another weight file than --model"))
   }
