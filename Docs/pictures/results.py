@@ -9,7 +9,7 @@ import re
 
 INK, SOFT, RULE, BAND = "#1b1f24", "#5c6570", "#c3c9d0", "#e8ebef"
 TRAINED, SAID, PAPER = "#2563c9", "#c2570c", "#8b46c1"
-LEFT, WIDTH, STEP, TOP = 330, 520, 34, 108
+LEFT, WIDTH, STEP, TOP = 280, 520, 34, 108
 parts = []
 
 
@@ -60,7 +60,7 @@ def label(cell):
     """What was trained: the inner step first."""
     step, tasks = cell.split(", ", 1)
     name = {"LoRA": "LoRA inner", "full": "full inner"}.get(step, step)
-    tasks = re.sub(r"^([\d,]+)(?= *(,|$))", r"\1 tasks", tasks)
+    tasks = re.sub(r"^([\d,]+)(?=$|, )", r"\1 tasks", re.sub(r" \(.*\)", " tasks", tasks))
     return f"{name}, {tasks}".replace(", open", ", open end")
 
 
@@ -74,20 +74,19 @@ def legend(x, y):
     dot(x + 150, y - 4, 5.5, TRAINED)
     text(x + 162, y, "FT after training, ± standard error")
     line(x + 398, y - 12, x + 398, y + 4, INK, 3)
-    text(x + 408, y, "text in the prompt")
-    cross(x + 546, y - 4, SAID)
-    text(x + 558, y, "said without a given start")
-    diamond(x + 738, y - 4, PAPER)
-    text(x + 750, y, "the paper's share")
+    text(x + 408, y, "prompt before training")
+    cross(x + 572, y - 4, SAID)
+    text(x + 584, y, "greedily, where less")
+    diamond(x + 724, y - 4, PAPER)
+    text(x + 736, y, "the paper's share")
 
 
 found = list(rows())
 text(24, 34, "One gradient step on a text, and the text in the prompt", 20, weight=600)
 text(
-    24, 56, "SmolLM2-135M-Instruct, tests that it has not seen. Right responses (SQuAD, WikiText: right "
-    "tokens) in per cent.", 13, SOFT)
-text(place(100) + 22, 100, "of the gap", 12, SOFT)
-text(place(100) + 22, 115, "recovered", 12, SOFT)
+    24, 56, "Right responses of tests (SQuAD, WikiText: right tokens) in per cent. Teacher: taught by the "
+    "prompted model. Open end: no line feed.", 13, SOFT)
+text(place(100) + 22, TOP + 19, "recovered", 13, SOFT)
 legend(30, 84)
 y, before = TOP, ""
 for data, cells in found:
@@ -112,7 +111,7 @@ for data, cells in found:
     error = trained[1] if len(trained) > 1 else 0
     line(place(trained[0] - error), y, place(trained[0] + error), y, TRAINED, 2.5)
     dot(place(trained[0]), y, 5.5, TRAINED)
-    text(place(100) + 22, y + 5, f"{share[0]:.0f} ± {share[1]:.0f} %", 14, weight=600)
+    text(place(100) + 22, y + 5, f"{share[0]:.1f} ± {share[1]:.1f} %", 14, weight=600)
     y += STEP
 for tick in range(0, 101, 20):
     line(place(tick), y - 4, place(tick), y + 2, SOFT)

@@ -30,7 +30,7 @@ public struct TaskReport: Codable, Sendable, Equatable {
 
     fileprivate init(_ predictions: [Prediction], _ answer: AnswerScore?) {
       let score = ResponseScore(predictions: [predictions])
-      nll = score.meanNLL.isFinite ? score.meanNLL : nil
+      nll = finite(score.meanNLL)
       tokenAccuracy = score.tokenAccuracy
       exactMatch = score.exactMatch == 1
       self.answer = answer?.answer
@@ -49,10 +49,16 @@ public struct TaskReport: Codable, Sendable, Equatable {
   public var ft: Form
   /// The same after an inner step on another task's context.
   public var irrelevant: Form?
+  /// The mean loss of its group's contexts before the inner step; nil where it is not finite.
+  public var innerLoss: Double?
+  /// After it: where that is more, the step went too far.
+  public var innerLossAfter: Double?
 
   enum CodingKeys: String, CodingKey {
     case task, nc, prompt, ft
     case irrelevant = "ft_irrelevant"
+    case innerLoss = "inner_loss"
+    case innerLossAfter = "inner_loss_after"
   }
 
   /// The tasks of `group`, whose scores are `scores`.
@@ -63,7 +69,10 @@ public struct TaskReport: Codable, Sendable, Equatable {
       }
       return TaskReport(
         task: triplet.number, nc: form(scores.unprompted), prompt: form(scores.prompted),
-        ft: form(scores.adapted), irrelevant: scores.irrelevant.map(form))
+        ft: form(scores.adapted), irrelevant: scores.irrelevant.map(form),
+        innerLoss: finite(scores.innerLoss), innerLossAfter: finite(scores.innerLossAfter))
     }
   }
 }
+
+private func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }

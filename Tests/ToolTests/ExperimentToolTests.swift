@@ -197,6 +197,8 @@ import Weights
       #expect(abs(given.tokenAccuracy.mean - mean { $0[keyPath: form].tokenAccuracy }) < 1e-9)
       #expect(abs((given.answerF1?.mean ?? -1) - mean { $0[keyPath: form].answerF1 }) < 1e-9)
     }
+    #expect(abs(report.innerLoss.mean - mean(\.innerLoss)) < 1e-9)
+    #expect(abs(report.innerLossAfter.mean - mean(\.innerLossAfter)) < 1e-9)
     #expect(tasks.allSatisfy { $0.irrelevant?.nll != nil && $0.ft.answer?.isEmpty == false })
     let table = try Tool.run("imprint-tools", "compare", json, json)
     #expect(table.output.contains("FT F1") && table.output.contains("3 in turn"))
