@@ -144,14 +144,15 @@ public struct Experiment: Sendable {
     variants.first { $0.name == variant }?.baseline ?? baseline
   }
 
-  /// Whether a variant has a result for every seed: what it shows, mergers passed over, has none of
-  /// its own.
+  /// The stage `name`, or where that merges the one whose result it merges: what a seed changes.
+  func trainedStage(_ name: String?) -> Stage? {
+    let stage = stages.first { $0.name == name }
+    return stage?.command == .merge ? trainedStage(stage?.from) : stage
+  }
+
+  /// Whether a variant has a result for every seed: what is trained for it has none of its own.
   func isSeeded(_ variant: Variant) -> Bool {
-    var stage = stages.first { $0.name == variant.stage }
-    while let current = stage, current.command == .merge {
-      stage = stages.first { $0.name == current.from }
-    }
-    return stage.map { $0.seed == nil } ?? false
+    trainedStage(variant.stage).map { $0.seed == nil } ?? false
   }
 
   /// What `variant` is called.

@@ -17,7 +17,7 @@ struct PartFolder: Sendable {
     var tasks: Double?
     /// UTC.
     var finished: String
-    /// Which executable ran the last command, by its content; nil for none.
+    /// Which `imprint` ran the last command, by its content; nil where that was something else.
     var executable: String?
 
     enum CodingKeys: String, CodingKey {

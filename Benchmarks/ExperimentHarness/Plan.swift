@@ -69,7 +69,7 @@ public struct Plan: Sendable {
     }
     var done: Set<String> = []
     for seed in experiment.seeds {
-      let own = try stageSeed(stage, seed)
+      let own = stageSeed(stage, seed)
       guard done.insert("\(own)").inserted else { continue }
       let result = try stageResult(
         stage, data: variant.stageData ?? data.name, seed: seed)
@@ -78,10 +78,8 @@ public struct Plan: Sendable {
   }
 
   /// The seed that a stage's result depends on: its own, or the run's.
-  private func stageSeed(_ name: String, _ seed: UInt64) throws -> UInt64 {
-    let stage = try stage(name)
-    if stage.command == .merge, let from = stage.from { return try stageSeed(from, seed) }
-    return stage.seed ?? seed
+  private func stageSeed(_ name: String, _ seed: UInt64) -> UInt64 {
+    experiment.trainedStage(name)?.seed ?? seed
   }
 
   private mutating func addResult(
@@ -117,7 +115,7 @@ public struct Plan: Sendable {
   ) throws -> Result {
     let stage = try stage(name)
     let set = try dataSet(stage.data ?? data)
-    let own = try stageSeed(name, seed)
+    let own = stageSeed(name, seed)
     var start = Result(model: model, needs: [])
     if let from = stage.from {
       start = try stageResult(from, data: stage.fromData ?? set.name, seed: own)

@@ -36,7 +36,7 @@ struct Recipe: Codable, Sendable, Equatable {
           text[place] = words[place].replacing(path, with: "FILE")
         }
         written.formUnion(Part.outputs(words))
-        Array((Words.shell(text) + "\n").utf8).withUnsafeBytes { digest.update($0) }
+        digest.update(Words.shell(text) + "\n")
       }
     }
     add(part)
@@ -111,12 +111,13 @@ struct InputIdentities {
     return identity
   }
 
-  private static func identity(of path: String) -> String? {
+  /// The same, looked at now.
+  static func identity(of path: String) -> String? {
     if let names = try? FileManager.default.contentsOfDirectory(atPath: path) {
       var digest = Digest()
       for name in names.sorted() {
         guard let file = file(path + "/" + name) else { continue }
-        Array("\(name) \(file)\n".utf8).withUnsafeBytes { digest.update($0) }
+        digest.update("\(name) \(file)\n")
       }
       return "\(digest)"
     }

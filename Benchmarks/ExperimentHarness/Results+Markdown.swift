@@ -149,10 +149,7 @@ extension Results {
 
   /// Says where parts that trained or evaluated were made by different executables.
   private var builds: String {
-    let made = parts.filter {
-      $0.executable != nil && $0.commands.last?.contains("imprint ") == true
-    }
-    let count = Set(made.compactMap(\.executable)).count
+    let count = Set(parts.compactMap(\.executable)).count
     return count < 2
       ? ""
       : " **Different builds of imprint made these parts (\(count); `executable` in results.json).**"

@@ -257,10 +257,9 @@ public final class Runner {
       if let bytes = outcome.anonymousBytes { most = max(most ?? 0, bytes) }
     }
     if Interruption.received != nil { throw ExperimentError("interrupted") }
-    let executable = part.commands.last.flatMap { words -> String? in
-      var identities = InputIdentities()
-      return identities.identity(children.executables + "/" + words[0])
-    }
+    let executable =
+      part.commands.last?.first == "imprint"
+      ? InputIdentities.identity(of: children.executables + "/imprint") : nil
     if part.result != nil, folder.report == nil {
       throw ExperimentError("wrote no report that can be read")
     }

@@ -92,8 +92,8 @@ public struct Evaluator {
   ///
   /// `progress` is called with what is being done, and how much of it is done, of all, and `each` with
   /// every group and what its forms gave, in their order, before retention is measured. Throws what
-  /// `each` does, ``EvaluationError`` where the options cannot be met, ``WeightError`` where a base weight cannot
-  /// be read.
+  /// `each` does, ``EvaluationError`` where the options cannot be met, ``WeightError`` where a base
+  /// weight cannot be read.
   public func run(
     _ groups: [TaskGroup], texts: [[Int32]] = [], options: EvaluationOptions = .init(),
     each: (TaskGroup, GroupScores) throws -> Void = { _, _ in },

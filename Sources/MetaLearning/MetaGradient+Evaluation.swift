@@ -48,8 +48,9 @@ extension MetaGradient {
   /// NC, Prompt and FT of `groups`, each group with its own inner step (paper §4).
   ///
   /// Greedy answers are decoded where there is a `reader` and the limits have tokens for them. Where
-  /// it `sharesContexts`, the limits' cache must hold all that is asked. With `others`, FT is repeated after inner steps on their contexts, group by group. Throws
-  /// ``WeightError`` where a base weight cannot be read.
+  /// it `sharesContexts`, the limits' cache must hold all that is asked. With `others`, FT is repeated
+  /// after inner steps on their contexts, group by group. Throws ``WeightError`` where a base weight
+  /// cannot be read.
   public func evaluate(
     _ groups: [TaskGroup], reader: AnswerReader? = nil, contextsOf others: [TaskGroup]? = nil,
     sharesContexts: Bool = true

@@ -13,6 +13,11 @@ public struct Digest: Sendable, Equatable, CustomStringConvertible {
     for byte in bytes { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
   }
 
+  /// Goes on with the UTF-8 of `text`.
+  public mutating func update(_ text: String) {
+    Array(text.utf8).withUnsafeBytes { update($0) }
+  }
+
   /// Goes on with the little-endian bytes of how many `ids` there are, and of each.
   public mutating func update(_ ids: [Int32]) {
     withUnsafeBytes(of: UInt64(ids.count).littleEndian) { update($0) }

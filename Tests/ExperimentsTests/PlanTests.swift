@@ -241,7 +241,7 @@ import Testing
     ),
   ])
   func problemsAreNamed(_ text: String, _ expected: String) throws {
-    #expect(try problem { _ = try plan(text) }.contains(expected))
+    #expect(errorText { _ = try plan(text) }.contains(expected))
   }
 
   @Test(arguments: [
@@ -259,27 +259,18 @@ import Testing
       data: {one: {test: y}}
       variants: {v: {evaluate: "\(words)"}}
       """
-    #expect(try problem { _ = try plan(text) }.contains(expected))
+    #expect(errorText { _ = try plan(text) }.contains(expected))
   }
 
   @Test func wrongSelectionsAreNamed() throws {
-    let setting = try problem { _ = try plan(.init(settings: ["stpes": "1"])) }
+    let setting = errorText { _ = try plan(.init(settings: ["stpes": "1"])) }
     #expect(setting.hasPrefix("--set: 'stpes' is none of both, empty, "))
     #expect(setting.hasSuffix(", steps, word: did you mean 'steps'?"))
     #expect(
-      try problem { _ = try plan(.init(data: ["joint"])) } == "--data: 'joint' is none of one, two")
+      errorText { _ = try plan(.init(data: ["joint"])) } == "--data: 'joint' is none of one, two")
     #expect(
-      try problem { _ = try plan(.init(variants: ["x"])) }
+      errorText { _ = try plan(.init(variants: ["x"])) }
         == "--variants: 'x' is none of base, gold, later")
-  }
-
-  private func problem(_ body: () throws -> Void) throws -> String {
-    do {
-      try body()
-      return "no error"
-    } catch let error as ExperimentError {
-      return "\(error)"
-    }
   }
 
   /// Every experiment that is committed can be read and planned, in both sizes.

@@ -133,15 +133,6 @@ import Testing
     return (estimate["mean"] as? Double ?? .nan, estimate["standard_error"] as? Double ?? .nan)
   }
 
-  private func error(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return "no error"
-    } catch {
-      return "\(error)"
-    }
-  }
-
   /// Seeds are added to those that are there; means, and errors over tasks and seeds, by hand.
   @Test func seedsAreAdded() throws {
     #expect(try runner().run().done == 5)
@@ -185,12 +176,13 @@ import Testing
     let model = folder.file("m.imprint")
     try FileManager.default.moveItem(atPath: model, toPath: model + ".away")
     #expect(
-      error { _ = try runner().run() }.hasPrefix(
+      errorText { _ = try runner().run() }.hasPrefix(
         "\(model): cannot be read, and words/base/one and 4 more cannot be made without: name"))
     #expect(try runner().describe().contains("cannot be made: \(model) cannot be read"))
     #expect(calls() == 0)
     try FileManager.default.moveItem(atPath: model + ".away", toPath: model)
-    #expect(error { _ = try runner(text: "none.txt").run() }.contains("none.txt: cannot be read"))
+    #expect(
+      errorText { _ = try runner(text: "none.txt").run() }.contains("none.txt: cannot be read"))
     #expect(calls() == 0)
     #expect(try runner().run().done == 5)
     // What is made does not need it any more.
@@ -233,11 +225,12 @@ import Testing
     try folder.write([1], "source.txt")
     #expect(try runner(text).run().done == 6)
     try folder.write([2], "source.txt")
-    let source = error { _ = try runner(text).run() }
+    let source = errorText { _ = try runner(text).run() }
     #expect(source.contains("data/one was made from another \(folder.file("source.txt"))"))
     try folder.write([1], "source.txt")
     try folder.write([3], "plain.txt")
-    #expect(error { _ = try runner(text).run() }.contains("from another \(folder.path)/plain.txt"))
+    #expect(
+      errorText { _ = try runner(text).run() }.contains("from another \(folder.path)/plain.txt"))
   }
 
   /// Data that join others, all or some of them: each has its results, and they are not mixed.
@@ -268,12 +261,12 @@ import Testing
     #expect(try runner(text: "./copy.txt", model: ".//m.imprint").run().done == 5)
     #expect(calls() == before)
     try folder.write(Array("{ }\n".utf8), "plain.txt")
-    let problem = error { _ = try runner().run() }
+    let problem = errorText { _ = try runner().run() }
     #expect(problem.contains("stages/gold/one/seed-1 was made from another \(folder.path)"))
     #expect(problem.contains("(and 1 more)") && calls() == before)
     try folder.write(Array("{}\n".utf8), "plain.txt")
     try folder.write([1, 2, 3], "m.imprint")
-    #expect(error { _ = try runner().run() }.contains("m.imprint"))
+    #expect(errorText { _ = try runner().run() }.contains("m.imprint"))
   }
 
   /// Times are said before anything was measured, as far as the experiment knows of any.
@@ -321,7 +314,7 @@ import Testing
     #expect(try runner().run().done == 5)
     let done = output + "/stages/gold/one/seed-1/done.json"
     try "{\"recipe\": \"abc\"}".write(toFile: done, atomically: true, encoding: .utf8)
-    #expect(error { _ = try runner().run() }.contains("was made by another version"))
+    #expect(errorText { _ = try runner().run() }.contains("was made by another version"))
   }
 
   /// Executables that changed between parts are told of.

@@ -53,7 +53,7 @@ import Testing
     // FNV-1a, 64 bits: draft-eastlake-fnv, appendix C.
     var digest = Digest()
     #expect(digest.description == "cbf29ce484222325")
-    Array("foobar".utf8).withUnsafeBytes { digest.update($0) }
+    digest.update("foobar")
     #expect(digest.description == "85944171f73967e8")
     var (first, second) = (Digest(), Digest())
     first.update([1, 2] as [Int32])

@@ -20,15 +20,6 @@ import Text
     return result
   }
 
-  private func problem(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return "no error"
-    } catch {
-      return "\(error)".replacingOccurrences(of: folder.path + "/", with: "")
-    }
-  }
-
   // MARK: SQuAD
 
   private static let squad = #"""
@@ -70,7 +61,7 @@ import Text
     let source = try file(Self.squad)
     #expect(try SQuAD(limit: 1, responseEnd: "\n").convert(source, to: out).written == 1)
     #expect(try tasks(out).map(\.response) == [" 1702\n"])
-    let message = problem { _ = try SQuAD(longestContext: 10).convert(source, to: out) }
+    let message = folder.errorText { _ = try SQuAD(longestContext: 10).convert(source, to: out) }
     #expect(message.contains("gives no task") && message.contains("context too long 3"))
   }
 
@@ -119,7 +110,8 @@ import Text
   ])
   func squadProblemsAreNamed(_ content: String, _ expected: String) throws {
     let source = try file(content)
-    #expect(problem { _ = try SQuAD().convert(source, to: folder.file("out")) } == expected)
+    #expect(
+      folder.errorText { _ = try SQuAD().convert(source, to: folder.file("out")) } == expected)
     #expect(folder.names == ["source"])
   }
 
@@ -132,9 +124,9 @@ import Text
     for name in ["source", "link"] {
       let out = folder.file(name)
       let expected = "\(name): is the same file as the source source"
-      #expect(problem { _ = try SQuAD().convert(source, to: out) } == expected)
-      #expect(problem { _ = try WikiText().convert(source, to: out) } == expected)
-      #expect(problem { _ = try WikiText().paragraphs(source, to: out) } == expected)
+      #expect(folder.errorText { _ = try SQuAD().convert(source, to: out) } == expected)
+      #expect(folder.errorText { _ = try WikiText().convert(source, to: out) } == expected)
+      #expect(folder.errorText { _ = try WikiText().paragraphs(source, to: out) } == expected)
     }
     #expect(try String(contentsOfFile: source, encoding: .utf8) == Self.squad)
     #expect(folder.names == ["link", "source"])
@@ -237,10 +229,10 @@ import Text
   @Test func wikiTextSamplesRegularFiles() throws {
     let text = WikiText(sample: (1, 0))
     #expect(
-      problem { _ = try text.convert("/dev/null", to: folder.file("out")) }
+      folder.errorText { _ = try text.convert("/dev/null", to: folder.file("out")) }
         == "/dev/null: --sample reads the file twice: expected a regular file")
     #expect(
-      problem { _ = try text.convert(folder.file("none"), to: folder.file("out")) }
+      folder.errorText { _ = try text.convert(folder.file("none"), to: folder.file("out")) }
         == "none: cannot be read")
     #expect(folder.names == [])
   }
@@ -303,9 +295,11 @@ import Text
     let out = folder.file("out.jsonl")
     let bad = try folder.write([0x61, 0x0a, 0xff], "bad")
     #expect(
-      problem { _ = try WikiText().convert(bad, to: out) } == "bad, line 2: is not valid UTF-8")
+      folder.errorText { _ = try WikiText().convert(bad, to: out) }
+        == "bad, line 2: is not valid UTF-8")
     let short = try file(" a b c ")
-    #expect(problem { _ = try WikiText().convert(short, to: out) }.contains("gives no row"))
+    #expect(
+      folder.errorText { _ = try WikiText().convert(short, to: out) }.contains("gives no row"))
     #expect(folder.names == ["bad", "source"])
   }
 

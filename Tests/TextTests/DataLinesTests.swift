@@ -17,15 +17,6 @@ import Text
     return result
   }
 
-  private func problem(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return "no error"
-    } catch {
-      return "\(error)"
-    }
-  }
-
   @Test(arguments: [
     ("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\n\nb", ["a", "", "b"]),
     ("a\r\nb\r\n", ["a", "b"]), ("a\r", ["a"]), ("\r\n", [""]), ("a\rb\n", ["a\rb"]),
@@ -56,13 +47,13 @@ import Text
 
   @Test func aLineBeyondTheBoundIsRefused() throws {
     let bytes = [UInt8](repeating: 0x61, count: 1 << 20)
-    let message = problem { _ = try lines([0x61, 0x0a] + bytes, longest: 1000) }
+    let message = errorText { _ = try lines([0x61, 0x0a] + bytes, longest: 1000) }
     #expect(message.hasSuffix("lines, line 2: is longer than 1000 bytes"))
   }
 
   @Test func invalidUTF8NamesTheLine() throws {
     for bytes: [UInt8] in [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]] {
-      let message = problem { _ = try lines([0x61, 0x0a] + bytes + [0x0a]) }
+      let message = errorText { _ = try lines([0x61, 0x0a] + bytes + [0x0a]) }
       #expect(message.hasSuffix("lines, line 2: is not valid UTF-8"))
     }
   }
@@ -76,7 +67,7 @@ import Text
     let spaces = [UInt8](repeating: 0x20, count: 1 << 20)
     var reader = try LineReader(path: try folder.write(spaces, "peek"))
     #expect(try reader.peek() == nil)
-    let message = problem {
+    let message = errorText {
       var reader = try LineReader(path: try folder.write(spaces, "peek"), longestLine: 1000)
       _ = try reader.peek()
     }
@@ -98,7 +89,7 @@ import Text
 
   @Test func foldersAndMissingFilesAreNamed() throws {
     for path in [folder.path, folder.file("nothing")] {
-      #expect(problem { _ = try JSONLines(path: path) } == "\(path): cannot be read")
+      #expect(errorText { _ = try JSONLines(path: path) } == "\(path): cannot be read")
     }
   }
 
@@ -118,7 +109,7 @@ import Text
   @Test func paragraphsOfRows() throws {
     let rows = "\u{feff}{\"text\": \"a\\n\\nb\"}\r\n\n{\"text\": \"\"}\n{\"text\": \"c\", \"n\": 1}"
     #expect(try paragraphs(rows) == ["a\n\nb", "c"])
-    let message = problem { _ = try paragraphs("{\"text\": \"a\"}\n{\"txt\": 1}") }
+    let message = errorText { _ = try paragraphs("{\"text\": \"a\"}\n{\"txt\": 1}") }
     #expect(message.hasSuffix("text, line 2: field 'text' is missing"))
   }
 
@@ -126,7 +117,7 @@ import Text
   @Test func rowsBehindWhiteSpace() throws {
     #expect(try paragraphs("\n {\"text\": \"a\"}\n \t\n{\"text\": \"b\"}") == ["a", "b"])
     #expect(try paragraphs("\u{feff}\r\n\r\n{\"text\": \"a\"}") == ["a"])
-    let message = problem { _ = try paragraphs(" \n\n{\"text\": 1}") }
+    let message = errorText { _ = try paragraphs(" \n\n{\"text\": 1}") }
     #expect(message.hasSuffix("text, line 3: field 'text': expected String"))
   }
 
@@ -153,7 +144,7 @@ import Text
     #expect(folder.names == ["later.jsonl", "rows.jsonl"])
     let missing = folder.file("no/such/rows.jsonl")
     #expect(
-      problem { try TaskWriter.write([task], to: missing) }
+      errorText { try TaskWriter.write([task], to: missing) }
         == "\(missing): cannot be written: No such file or directory")
   }
 }

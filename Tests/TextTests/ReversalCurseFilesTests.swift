@@ -9,15 +9,6 @@ import Text
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func problem(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return "no error"
-    } catch {
-      return "\(error)".replacingOccurrences(of: folder.path + "/", with: "")
-    }
-  }
-
   private func rows(_ rows: [(String, String)], _ name: String) throws {
     let text = try rows.map { prompt, completion in
       let row = try JSONEncoder().encode(["prompt": prompt, "completion": completion])
@@ -129,7 +120,9 @@ import Text
     try rows([("Ann Lee is", " the mayor.")], "p2d_prompts_train.jsonl")
     try rows([("The mayor is", " Ann Lee")], "p2d_reverse_prompts_test.jsonl")
     func read(_ share: Double) -> String {
-      problem { _ = try ReversalCurseFiles(folder: folder.path, testShare: share, seed: 1) }
+      folder.errorText {
+        _ = try ReversalCurseFiles(folder: folder.path, testShare: share, seed: 1)
+      }
     }
     #expect(read(0.5).hasSuffix("gives no task to train with: expected another --test-share"))
     #expect(read(0.1).hasSuffix("gives no task to test with: expected another --test-share"))
@@ -138,7 +131,7 @@ import Text
 
   @Test func reversalProblemsAreNamed() throws {
     func read() -> String {
-      problem { _ = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1) }
+      folder.errorText { _ = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1) }
     }
     #expect(read() == "d2p_prompts_train.jsonl: cannot be read")
     try writeOriginal()
