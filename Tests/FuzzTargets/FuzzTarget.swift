@@ -29,6 +29,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case tasks
   /// Plain text.
   case text
+  /// SQuAD's JSON.
+  case squad
+  /// WikiText, raw or tokenised.
+  case wikitext
+  /// The Reversal Curse's original files, ``reversalNames``, with a zero byte between them.
+  case reversal
   /// A checkpoint.
   case checkpoint
   /// `config.json` of a run folder.
@@ -92,12 +98,33 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .text:
       var paragraphs = try ParagraphReader(path: file("p", input))
       while try paragraphs.next() != nil {}
+    case .squad:
+      _ = try SQuAD(longestContext: 64, sample: (count: 2, seed: 1)).convert(
+        file("q", input), to: "\(folder)/q.jsonl")
+    case .wikitext:
+      let path = try file("w", input)
+      _ = try WikiText(contextWords: 3, responseWords: 2, queriesPerContext: 2).convert(
+        path, to: "\(folder)/w.jsonl")
+      _ = try WikiText().paragraphs(path, to: "\(folder)/w.jsonl", shortest: 1)
+    case .reversal:
+      let parts = input.split(
+        separator: 0, maxSplits: Self.reversalNames.count - 1, omittingEmptySubsequences: false)
+      for (index, name) in Self.reversalNames.enumerated() {
+        _ = try file("\(name).jsonl", index < parts.count ? Array(parts[index]) : [])
+      }
+      _ = try ReversalCurseFiles(folder: folder, testShare: 0.5, seed: 1)
     case .checkpoint: _ = try Checkpoint(path: file("c", input))
     case .run:
       _ = try file("config.json", input)
       _ = try RunFolder(path: folder).description()
     }
   }
+
+  /// The files that ``reversal`` is made of, without their extension.
+  public static let reversalNames = [
+    "d2p_prompts_train", "d2p_reverse_prompts_test", "d2p_prompts_test", "p2d_prompts_train",
+    "p2d_reverse_prompts_test",
+  ]
 
   private static let architecture = Architecture(
     hiddenSize: 8, intermediateSize: 12, numHiddenLayers: 1, numAttentionHeads: 2,

@@ -172,6 +172,44 @@ struct FuzzSeeds {
     try seed(.text, "invalid", [0x61, 0xff, 0x0a])
   }
 
+  @Test func datasets() throws {
+    let squad = """
+      {"data":[{"title":"T","paragraphs":[{"context":"A mill stood by the river Ossel.","qas":[\
+      {"id":"1","question":"Where was it?","answers":[{"text":"by the river","answer_start":13}]},\
+      {"id":"2","question":"Who?","answers":[],"is_impossible":true},\
+      {"id":"3","question":"What?","answers":[{"text":"A mill","answer_start":0},{"text":"mill"}]}\
+      ]}]}]}
+      """
+    try seed(.squad, "good-small", Array(squad.utf8))
+    try seed(.squad, "deep", Array((String(repeating: "{\"data\":[", count: 600)).utf8))
+    try seed(.squad, "cut", Array(squad.utf8.dropLast(3)))
+    let wikitext = """
+       = Ossel = \n
+       The mill @-@ house stood 1 @,@ 000 years , by the river 's bank . \n
+       = = Later = = \n
+       <unk> came , and it was " sold " ( twice ) to a farmer from Tarn . \n
+      """
+    try seed(.wikitext, "good-small", Array(wikitext.utf8))
+    try seed(.wikitext, "headings", Array("\n = A = \n\n = = B = = \n".utf8))
+    try seed(.wikitext, "invalid", [0x61, 0x20, 0xff, 0x0a])
+    func rows(_ pairs: [(String, String)]) throws -> [UInt8] {
+      try pairs.flatMap { prompt, completion in
+        Array(try JSONEncoder().encode(["prompt": prompt, "completion": completion])) + [0x0a]
+      }
+    }
+    let people = [("Mira Sol", "the baker of Tarn"), ("Odo Fenn", "the first to cross the Ossel")]
+    let (named, described) = (
+      try rows(people.map { ("\($0.0) is", " \($0.1).") }),
+      try rows(people.map { ("Who is \($0.1)? It is", " \($0.0).") })
+    )
+    // Descriptions first, and the same with names first; the questions go the other way.
+    let files = [described, named, described, named, described]
+    try seed(.reversal, "good-small", Array(files.joined(separator: [0])))
+    try seed(.reversal, "good-one-way", Array(files.prefix(3).joined(separator: [0])))
+    try seed(.reversal, "nobody", Array(files.prefix(2).joined(separator: [0])))
+    try seed(.reversal, "cut", Array(files.joined(separator: [0]).dropLast(3)))
+  }
+
   @Test func runs() throws {
     let arena = Arena()
     let values: Matrix<Float> = arena.matrix(1, 3, for: .adapter)
