@@ -99,10 +99,10 @@ struct ChildProcess {
       anonymousBytes: peak.stop())
   }
 
-  /// Samples how much anonymous memory a process has.
+  /// Samples how much anonymous memory a process has; the first sample is before it has any.
   private final class Peak: Sendable {
     private let process: Int32
-    private let most = Locked(0)
+    private let samples = Locked((count: 0, most: 0))
     private let isOver = Atomic(false)
 
     init(_ process: Int32) { self.process = process }
@@ -118,13 +118,13 @@ struct ChildProcess {
 
     func stop() -> Int? {
       isOver.store(true, ordering: .relaxed)
-      let bytes = most.withLock { $0 }
-      return bytes == 0 ? nil : bytes
+      let (count, most) = samples.withLock { $0 }
+      return count > 1 && most > 0 ? most : nil
     }
 
     private func sample() {
       let anonymous = MemoryUsage(process: process).anonymous
-      most.withLock { $0 = max($0, anonymous) }
+      samples.withLock { $0 = ($0.count + 1, max($0.most, anonymous)) }
     }
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// How long parts will take, from what has been measured in the same output folder, or before that
-/// from the experiment's rates.
+/// from the experiment's rates, at the pace that what was measured had beside them.
 struct Estimates: Sendable {
   /// A guess and what it is from.
   struct Guess: Sendable, Equatable {
@@ -13,16 +13,32 @@ struct Estimates: Sendable {
 
   /// What is known before anything was measured.
   let given: Experiment.Rates?
-  private var rates: [(id: String, likeness: [String], secondsPerTask: Double)] = []
+  private var measured: [(id: String, likeness: [String], seconds: Double, tasks: Double)] = []
 
   init(given: Experiment.Rates? = nil) { self.given = given }
 
   /// Takes a part that is made into account.
   mutating func learn(_ part: Part, _ done: PartFolder.Done) {
     guard done.seconds > 0 else { return }
-    rates.removeAll { $0.id == part.id }
-    rates.append((part.id, part.likeness, done.seconds / max(done.tasks ?? 1, 1)))
+    measured.removeAll { $0.id == part.id }
+    measured.append((part.id, part.likeness, done.seconds, max(done.tasks ?? 1, 1)))
   }
+
+  /// How long what was measured took, as a multiple of the given rates' time; nil where nothing that
+  /// has one took some seconds.
+  var pace: Double? {
+    guard let given else { return nil }
+    var (here, there) = (0.0, 0.0)
+    for part in measured {
+      guard let rate = part.likeness.lazy.compactMap({ given.seconds[$0] }).first else { continue }
+      here += part.seconds
+      there += rate * part.tasks
+    }
+    return here >= Self.shortestPace && there > 0 ? here / there : nil
+  }
+
+  /// Seconds that have to be measured before they say how fast a machine is.
+  private static let shortestPace = 10.0
 
   /// How long `part` will take; nil where nothing like it has been measured, or how much work it is
   /// is not known yet.
@@ -36,14 +52,17 @@ struct Estimates: Sendable {
     }
     guard let tasks else { return nil }
     for likeness in part.likeness {
-      let alike = rates.filter { $0.likeness.contains(likeness) }
-      guard let last = alike.last else { continue }
-      let rate = alike.reduce(0) { $0 + $1.secondsPerTask } / Double(alike.count)
-      return Guess(seconds: rate * max(tasks, 1), basis: "from \(last.id)")
-    }
-    for likeness in part.likeness {
-      guard let given, let rate = given.seconds[likeness] else { continue }
-      return Guess(seconds: rate * max(tasks, 1), basis: "not measured here yet", isGiven: true)
+      let alike = measured.filter { $0.likeness.contains(likeness) }
+      if let last = alike.last {
+        let rate = alike.reduce(0) { $0 + $1.seconds / $1.tasks } / Double(alike.count)
+        return Guess(seconds: rate * max(tasks, 1), basis: "from \(last.id)")
+      }
+      if let rate = given?.seconds[likeness] {
+        let times = pace.map { "; others took \(Self.ratio($0)) times as long here" } ?? ""
+        return Guess(
+          seconds: rate * max(tasks, 1) * (pace ?? 1), basis: "not measured here yet\(times)",
+          isGiven: true)
+      }
     }
     return nil
   }
@@ -97,6 +116,9 @@ struct Estimates: Sendable {
     }
     return "about \(duration(guess.seconds)) (\(guess.basis))"
   }
+
+  /// `0.55`.
+  static func ratio(_ value: Double) -> String { String(format: "%.2f", value) }
 
   /// `45 s`, `12 min`, `3 h 05 min`.
   static func duration(_ seconds: Double) -> String {

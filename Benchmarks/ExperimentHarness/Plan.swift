@@ -159,7 +159,7 @@ public struct Plan: Sendable {
       Part(
         id: id, kind: kind, title: label(stage.title, set, own), commands: commands, needs: needs,
         likeness: [
-          "\(stage.name) \(set.name)", stage.name, "\(kind) \(inner) \(order) \(set.name)",
+          "\(stage.name) \(set.name)", "\(kind) \(inner) \(order) \(set.name)", stage.name,
           "\(kind) \(inner) \(order)", "\(kind)",
         ], tasks: tasks, result: nil))
     return result

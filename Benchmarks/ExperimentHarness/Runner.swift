@@ -126,7 +126,10 @@ public final class Runner {
     var text = "left: \(known + unknown) \(known + unknown == 1 ? "part" : "parts")"
     if known > 0 { text += ", \(known) of them about \(Estimates.duration(seconds))" }
     if unknown > 0 { text += known > 0 ? ", \(unknown) unknown" : ", how long is unknown yet" }
-    if hasGiven, let given = estimates.given { text += " (before it is measured: \(given.of))" }
+    if hasGiven, let given = estimates.given {
+      let times = estimates.pace.map { "\(Estimates.ratio($0)) × " } ?? ""
+      text += " (before it is measured: \(times)\(given.of))"
+    }
     return text
   }
 

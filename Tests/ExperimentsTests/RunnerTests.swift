@@ -298,6 +298,32 @@ import Testing
         "(words/base/one)\n    expected time: about 2 min (not measured here yet)"))
   }
 
+  /// A machine that was faster with what it has done is taken to be so with the rest.
+  @Test func whatWasMeasuredGivesThePace() throws {
+    let text =
+      Self.experiment.replacing(
+        "--lm-data $text", with: "--lm-data $text --steps 10 --batch-size 6")
+      + "\nrates: {of: a sloth, seconds: {gold one: 2, evaluate: 30}}\n"
+    #expect(try runner(text).run().failed.isEmpty)
+    let done = output + "/stages/gold/one/seed-1/done.json"
+    var fields = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: done)))
+        as? [String: Any])
+    #expect(fields["tasks"] as? Double == 60 && fields["anonymous_bytes"] == nil)
+    // 60 tasks are two minutes of the sloth.
+    fields["seconds"] = 30
+    try JSONSerialization.data(withJSONObject: fields).write(to: URL(filePath: done))
+    try FileManager.default.removeItem(atPath: output + "/words")
+    let plan = try runner(text).describe()
+    #expect(
+      plan.contains(
+        """
+        (words/base/one)
+            expected time: about 8 s (not measured here yet; others took 0.25 times as long here)
+        """), "\(plan)")
+    #expect(plan.hasSuffix(" (before it is measured: 0.25 × a sloth)"))
+  }
+
   /// A training that is told to stop stops the rest.
   @Test(arguments: [129, 130, 143]) func aStoppedCommandStopsTheRest(_ status: Int) throws {
     try folder.write(Array("\(status)".utf8), "bin/status")
