@@ -1,4 +1,5 @@
 import Foundation
+import Invocation
 import Storage
 import Synchronization
 
@@ -97,6 +98,36 @@ struct ChildProcess {
     return Outcome(
       status: process.terminationReason == .uncaughtSignal ? 128 + status : status,
       anonymousBytes: peak.stop())
+  }
+
+  /// Why the command line `words` is none of its executable's; nil where it could be. Nothing is done.
+  ///
+  /// Throws ``ExperimentError`` where it cannot be started.
+  func problem(_ words: [String]) throws -> String? {
+    let process = Process()
+    process.executableURL = URL(filePath: executables + "/" + words[0])
+    process.arguments = Array(words.dropFirst())
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      [Program.checkOnly: "1"], uniquingKeysWith: { $1 })
+    let errors = Pipe()
+    process.standardError = errors
+    do {
+      try process.run()
+    } catch {
+      throw ExperimentError("\(executables)/\(words[0]): cannot be started")
+    }
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return process.terminationStatus == 0 ? nil : Self.reason(text)
+  }
+
+  /// What an executable says of why it has failed, in one line: the error of a wrong call stands above
+  /// its usage.
+  static func reason(_ output: String) -> String {
+    let lines = output.split(separator: "\n")
+    return String(lines.last { $0.hasPrefix("Error: ") } ?? lines.last ?? "no reason was given")
   }
 
   /// Samples how much anonymous memory a process has; the first sample is before it has any.

@@ -16,13 +16,14 @@ extension Experiment {
     if let other = try root.string("include") {
       let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
       var reader = try Self.root(folder + other)
-      try shared.add(&reader, smoke: smoke)
+      try shared.add(&reader)
       try reader.finish()
     }
     title = try root.required("title")
     about = try root.string("about") ?? ""
     seeds = [1]
-    try shared.add(&root, smoke: smoke)
+    try shared.add(&root)
+    if smoke { shared.shrink() }
     model = shared.model
     seeds = shared.seeds ?? seeds
     settings = shared.settings
@@ -46,7 +47,10 @@ extension Experiment {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw ExperimentError("\(path): cannot be read")
     }
-    return try YAMLReader(file: path, text: String(decoding: data, as: UTF8.self))
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw ExperimentError("\(path): is not UTF-8 text")
+    }
+    return try YAMLReader(file: path, text: text)
   }
 
   /// What a file and the one that it includes both may have; the later one counts.
@@ -57,8 +61,15 @@ extension Experiment {
     var data: [DataSet] = []
     var stages: [Stage] = []
     var rates: Rates?
+    /// What takes the place of settings and seeds, whichever file they are in, where all is to be small.
+    private var smoke: (settings: [String: String], seeds: [UInt64]?) = ([:], nil)
 
-    mutating func add(_ root: inout YAMLReader, smoke: Bool) throws {
+    mutating func shrink() {
+      settings.merge(smoke.settings) { $1 }
+      seeds = smoke.seeds ?? seeds
+    }
+
+    mutating func add(_ root: inout YAMLReader) throws {
       model = try root.string("model") ?? model
       seeds = try root.numbers("seeds") ?? seeds
       for (name, value) in try root.pairs("settings") { settings[name] = value }
@@ -70,9 +81,9 @@ extension Experiment {
           guard settings[name] != nil else {
             throw reader.unknown("settings", name, settings.keys.sorted())
           }
-          if smoke { settings[name] = value }
+          smoke.settings[name] = value
         }
-        if smoke { seeds = numbers ?? seeds }
+        smoke.seeds = numbers ?? smoke.seeds
       }
       let metric = try root.string("metric") ?? "exact_match"
       for (name, reader) in try root.named("data") {

@@ -36,7 +36,10 @@ extension Experiment {
       }
       settings[name] = value
     }
-    if let seeds = selection.seeds { self.seeds = seeds }
+    if let seeds = selection.seeds {
+      guard Set(seeds).count == seeds.count else { throw ExperimentError("--seeds: has one twice") }
+      self.seeds = seeds
+    }
     if let chosen = selection.variants {
       let known = variants.map(\.name)
       for name in chosen where !known.contains(name) {

@@ -80,7 +80,7 @@ struct PartFolder: Sendable {
   func finish(_ done: Done) throws { try write(done, to: donePath) }
 
   private func write(_ value: some Encodable, to path: String) throws {
-    try WholeFile.write(json: value, to: path)
+    try AtomicFile.write(json: value, to: path)
   }
 
   /// Seconds of each step that a training run has recorded.
@@ -101,26 +101,11 @@ struct PartFolder: Sendable {
   /// The report of an evaluation.
   var report: EvaluationReport? { read(path + "/report.json") }
 
-  /// The last lines of the log.
-  func logTail(_ count: Int) -> [String] {
-    guard let data = FileManager.default.contents(atPath: logPath) else { return [] }
-    return String(decoding: data, as: UTF8.self).split(separator: "\n").suffix(count)
-      .map(String.init)
-  }
-}
-
-/// Files that appear whole or not at all.
-enum WholeFile {
-  /// Writes `value` as JSON, keys sorted.
-  static func write(json value: some Encodable, to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try write(bytes: Array(try encoder.encode(value)) + [0x0a], to: path)
-  }
-
-  static func write(bytes: [UInt8], to path: String) throws {
-    let file = try AtomicFile(path: path)
-    try file.append(bytes)
-    try file.commit()
+  /// What the last command has printed, as far as the log has it.
+  var lastOutput: String {
+    guard let data = FileManager.default.contents(atPath: logPath) else { return "" }
+    let text = String(decoding: data.suffix(1 << 16), as: UTF8.self)
+    let start = text.range(of: "\n$ ", options: .backwards)?.upperBound ?? text.startIndex
+    return String(text[start...])
   }
 }

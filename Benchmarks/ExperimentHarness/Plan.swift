@@ -13,7 +13,6 @@ public struct Plan: Sendable {
   /// In the order of making.
   public internal(set) var parts: [Part] = []
   private let here: String
-  private var settings: [String: String]
 
   /// What a stage's result is read from.
   private struct Result {
@@ -41,10 +40,6 @@ public struct Plan: Sendable {
     self.model = model
     self.output = output
     self.here = here
-    settings = experiment.settings
-    settings["model"] = model
-    settings["output"] = output
-    settings["here"] = here
     for data in experiment.data where data.test != nil {
       for variant in experiment.variants where variant.on?.contains(data.name) != false {
         try addResults(variant, data)
@@ -52,6 +47,9 @@ public struct Plan: Sendable {
     }
     // The order of first need puts training before other data: data first is easier to follow.
     parts = parts.filter { $0.kind == .data } + parts.filter { $0.kind != .data }
+    if parts.isEmpty {
+      throw ExperimentError("--data and --variants leave nothing of the experiment to evaluate")
+    }
   }
 
   // MARK: Parts
@@ -237,11 +235,11 @@ public struct Plan: Sendable {
   private func expand(
     _ text: String, at place: String, folder: String, seed: UInt64?, _ set: Experiment.DataSet
   ) throws -> [String] {
-    var values = settings.merging(set.settings) { $1 }
-    values["folder"] = folder
-    if let seed { values["seed"] = "\(seed)" }
+    var paths = ["model": model, "output": output, "here": here, "folder": folder]
+    paths["seed"] = seed.map { "\($0)" }
     do {
-      return try Words(text).expanded(values)
+      return try Words(text).expanded(
+        experiment.settings.merging(set.settings) { $1 }, paths: paths)
     } catch let error as ExperimentError {
       throw ExperimentError(place + error.description)
     }

@@ -159,11 +159,11 @@ struct Results {
   func write() throws {
     let folder = plan.results
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try WholeFile.write(json: document, to: folder + "/results.json")
-    try WholeFile.write(bytes: Array(markdown.utf8), to: folder + "/results.md")
+    try AtomicFile.write(json: document, to: folder + "/results.json")
+    try AtomicFile.write(Array(markdown.utf8), to: folder + "/results.md")
     let picture = folder + "/results.svg"
     if let chart {
-      try WholeFile.write(bytes: Array(chart.svg.utf8), to: picture)
+      try AtomicFile.write(Array(chart.svg.utf8), to: picture)
     } else if FileManager.default.fileExists(atPath: picture) {
       try FileManager.default.removeItem(atPath: picture)
     }

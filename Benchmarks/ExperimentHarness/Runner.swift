@@ -2,10 +2,6 @@ import Foundation
 import MetaLearning
 import Storage
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Runs the parts of a plan that are not made yet, and writes the results.
 public final class Runner {
   /// How an experiment ended.
@@ -78,8 +74,11 @@ public final class Runner {
   // MARK: The plan
 
   /// The parts with their states, their command lines and how long they are going to take.
-  public func describe() -> String {
+  ///
+  /// Throws ``ExperimentError`` where a command line is wrong.
+  public func describe() throws -> String {
     learn()
+    try refuseWrongCalls(plan.parts)
     var lines: [String] = []
     for (place, part) in plan.parts.enumerated() {
       lines.append("[\(place + 1)/\(plan.parts.count)] \(part.title)  (\(part.id))")
@@ -145,7 +144,7 @@ public final class Runner {
   /// Throws ``ExperimentError`` where the output folder cannot be used.
   public func run() throws -> Summary {
     let lock = try lockOutput()
-    defer { close(lock) }
+    defer { withExtendedLifetime(lock) {} }
     try refuseChanged()
     Interruption.watch()
     learn()
@@ -154,6 +153,7 @@ public final class Runner {
       return true
     }
     try refuseMissing(left)
+    try refuseWrongCalls(left)
     say("\(plan.experiment.title): \(plan.parts.count) parts in \(plan.output)")
     if left.count < plan.parts.count {
       say("\(plan.parts.count - left.count) are done already")
@@ -211,6 +211,17 @@ public final class Runner {
       """)
   }
 
+  /// What is no command line is said before hours of other parts.
+  private func refuseWrongCalls(_ left: [Part]) throws {
+    for part in left {
+      for words in part.commands where words[0] != "cat" {
+        if let problem = try children.problem(words) {
+          throw ExperimentError("\(part.id): \(problem) (\(shown(words)))")
+        }
+      }
+    }
+  }
+
   private func missingInput(_ part: Part) -> String? {
     let read = part.commands.flatMap { Part.inputs($0).map(\.path) }
     return recipe(part).inputs.first { $0.identity == nil && read.contains($0.path) }?.path
@@ -254,8 +265,8 @@ public final class Runner {
         if Interruption.received == nil, [129, 130, 143].contains(outcome.status) {
           throw Stopped(status: outcome.status)
         }
-        let reason = folder.logTail(1).first ?? ""
-        throw ExperimentError("exit code \(outcome.status): \(reason)")
+        throw ExperimentError(
+          "exit code \(outcome.status): \(ChildProcess.reason(folder.lastOutput))")
       }
       if let bytes = outcome.anonymousBytes { most = max(most ?? 0, bytes) }
     }
@@ -298,23 +309,21 @@ public final class Runner {
       bytes += data
       if bytes.last != 0x0a { bytes.append(0x0a) }
     }
-    try WholeFile.write(bytes: bytes, to: words[words.count - 1])
+    try AtomicFile.write(bytes, to: words[words.count - 1])
   }
 
-  private func lockOutput() throws -> Int32 {
+  private func lockOutput() throws -> FolderLock {
     do {
       try FileManager.default.createDirectory(
         atPath: plan.output, withIntermediateDirectories: true)
     } catch {
       throw ExperimentError("--output: \(plan.output) cannot be made")
     }
-    let handle = open(plan.output + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard handle >= 0 else { throw ExperimentError("--output: \(plan.output) cannot be written") }
-    guard flock(handle, LOCK_EX | LOCK_NB) == 0 else {
-      close(handle)
-      throw ExperimentError("--output: another run works in \(plan.output)")
+    do {
+      return try FolderLock(folder: plan.output)
+    } catch {
+      throw ExperimentError("--output: \(error.path) \(error.problem)")
     }
-    return handle
   }
 
   private func writeResults() throws {

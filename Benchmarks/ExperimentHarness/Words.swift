@@ -5,7 +5,7 @@ import Invocation
 /// Words are separated by white space. `'…'` is taken as it is; in `"…"` variables are replaced; `\n`
 /// and `\t` in quotes are a line feed and a tab. A word that is `$name` alone becomes the words of the
 /// variable's value, which may be none or several; elsewhere `$name` and `${name}` are replaced by
-/// the value as it is.
+/// the value as it is. A path is taken as it is everywhere: it may have spaces and dollars.
 struct Words {
   private enum Piece: Equatable {
     case text(String)
@@ -37,12 +37,14 @@ struct Words {
     }
   }
 
-  /// The words with variables replaced by `values`, whose own variables are replaced too.
-  func expanded(_ values: [String: String], depth: Int = 0) throws -> [String] {
+  /// The words with variables replaced by `paths`, or by `values`, whose own variables are replaced too.
+  func expanded(
+    _ values: [String: String], paths: [String: String] = [:], depth: Int = 0
+  ) throws -> [String] {
     guard depth < 16 else { throw ExperimentError("settings refer to one another in a circle") }
     func value(_ name: String) throws -> String {
       guard let value = values[name] else {
-        let known = values.keys.sorted().map { "$\($0)" }
+        let known = Set(values.keys).union(paths.keys).sorted().map { "$\($0)" }
         throw ExperimentError(
           "unknown variable '$\(name)': there are \(known.joined(separator: " "))"
             + NearestName.hint("$" + name, among: known))
@@ -50,17 +52,20 @@ struct Words {
       return value
     }
     return try words.flatMap { word -> [String] in
-      if !word.isQuoted, word.pieces.count == 1, case .variable(let name) = word.pieces[0] {
-        return try Words(try value(name)).expanded(values, depth: depth + 1)
+      if !word.isQuoted, word.pieces.count == 1, case .variable(let name) = word.pieces[0],
+        paths[name] == nil
+      {
+        return try Words(try value(name)).expanded(values, paths: paths, depth: depth + 1)
       }
       return [
         try word.pieces.map { piece in
           switch piece {
           case .text(let text): return text
           case .variable(let name):
+            if let path = paths[name] { return path }
             let text = try value(name)
             return text.contains("$")
-              ? try Words("\"\(text)\"").expanded(values, depth: depth + 1)[0] : text
+              ? try Words("\"\(text)\"").expanded(values, paths: paths, depth: depth + 1)[0] : text
           }
         }.joined()
       ]

@@ -13,7 +13,7 @@ struct YAMLReader {
   init(file: String, text: String) throws {
     let node: Node?
     do {
-      node = try compose(yaml: text)
+      node = try compose(yaml: String(text.trimmingPrefix("\u{feff}")))
     } catch let error as YamlError {
       let text = "\(error)".split(separator: "\n").first.map(String.init) ?? "is not YAML"
       throw ExperimentError("\(file): is not YAML: \(text)")
@@ -55,9 +55,6 @@ struct YAMLReader {
     guard let node = mapping[Node(key)], node.null == nil else { return nil }
     return node
   }
-
-  /// Whether the mapping has `key`.
-  func has(_ key: String) -> Bool { mapping[Node(key)] != nil }
 
   mutating func string(_ key: String) throws -> String? {
     guard let node = node(key) else { return nil }

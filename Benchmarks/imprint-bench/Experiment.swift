@@ -55,7 +55,13 @@ struct RunExperiment: ParsableCommand {
   @Option(help: "The folder of the executables (default: where this one is).")
   var executables: String?
 
-  @OptionGroup var verbosity: Verbosity
+  @Flag(
+    name: .shortAndLong,
+    help: "What the commands print goes to their logs alone; parts and times are said.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Say on standard error what was read.")
+  var verbose = false
 
   func validate() throws {
     _ = try selection()
@@ -69,14 +75,16 @@ struct RunExperiment: ParsableCommand {
       let selection = try selection()
       let plan = try Plan(experiment, here: here, output: output, selection: selection)
       let whole = try Plan.whole(experiment, here: here, output: output, selection: selection)
-      verbosity.note(
-        "experiment: \(file), \(plan.parts.count) parts; model: \(plan.model), output: \(output)")
+      if verbose {
+        note(
+          "experiment: \(file), \(plan.parts.count) parts; model: \(plan.model), output: \(output)")
+      }
       let runner = Runner(
         plan, of: whole, executables: executables ?? Self.folderOfExecutables, isSmoke: smoke,
-        isQuiet: verbosity.quiet
+        isQuiet: quiet
       ) { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
       if dryRun {
-        print(runner.describe())
+        print(try runner.describe())
         return
       }
       let summary = try runner.run()

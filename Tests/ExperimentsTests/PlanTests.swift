@@ -134,6 +134,39 @@ import Testing
     #expect(commands(own, "words/base/two")[0][3] == "n")
   }
 
+  /// What is small is so whichever file has the setting.
+  @Test func includedSmokeSettingsStay() throws {
+    _ = try folder.write(
+      Array("settings: {steps: 30}\nsmoke: {seeds: [7], settings: {steps: 2}}\n".utf8), "c.yaml")
+    let text = """
+      include: c.yaml
+      title: Own
+      model: m
+      seeds: [1, 2]
+      settings: {steps: 200}
+      data: {one: {train: t, test: y}}
+      stages: {gold: {options: --steps $steps}}
+      variants: {gold: {stage: gold}}
+      """
+    let (small, large) = (try plan(text, smoke: true), try plan(text))
+    #expect(commands(small, "stages/gold/one/seed-7")[0].suffix(2) == ["--steps", "2"])
+    #expect(commands(large, "stages/gold/one/seed-2")[0].suffix(2) == ["--steps", "200"])
+    #expect(small.parts.count == 2 && large.parts.count == 4)
+  }
+
+  /// Paths are one word, with whatever is in them.
+  @Test func pathsAreTakenAsTheyAre() throws {
+    let path = try folder.write(
+      Array(Self.experiment.replacing("$empty --steps", with: "--lm-data $model --steps").utf8),
+      "words.yaml")
+    let plan = try Plan(
+      Experiment(path: path), here: folder.path, output: "my $out",
+      selection: .init(model: "a model", data: ["one"], seeds: [1]))
+    #expect(commands(plan, "data/one")[0].last == "my $out/data/one/train.jsonl")
+    let gold = commands(plan, "stages/gold/one/seed-1")[0]
+    #expect(gold.contains("a model") && gold.contains("my $out/data/one/train.jsonl"))
+  }
+
   /// What was trained on a data set that is not chosen is left out, and joins shrink.
   @Test func chosenDataIsAllThereIs() throws {
     let plan = try plan(.init(data: ["one"], seeds: [1]))
@@ -263,6 +296,9 @@ import Testing
   }
 
   @Test func wrongSelectionsAreNamed() throws {
+    #expect(
+      errorText { _ = try plan(.init(data: ["two"], variants: ["later"])) }
+        == "--data and --variants leave nothing of the experiment to evaluate")
     let setting = errorText { _ = try plan(.init(settings: ["stpes": "1"])) }
     #expect(setting.hasPrefix("--set: 'stpes' is none of both, empty, "))
     #expect(setting.hasSuffix(", steps, word: did you mean 'steps'?"))

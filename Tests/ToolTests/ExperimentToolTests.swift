@@ -32,16 +32,18 @@ import Weights
     #expect(plan.output.contains("imprint train --model "))
     #expect(!FileManager.default.fileExists(atPath: output))
 
-    // One stage has a flag that does not exist: it is reported, and hides nothing.
+    // One stage has too little memory: it is reported, and hides nothing.
     let first = try run()
     #expect(first.status == 1, "\(first.errors)")
-    #expect(first.output.contains("FAILED  stages/broken/reversal/seed-1: exit code 64"))
+    #expect(
+      first.output.contains(
+        "FAILED  stages/broken/reversal/seed-1: exit code 1: imprint: --memory: at least"))
     #expect(first.output.contains("left out  smoke/broken/reversal/seed-2"))
     #expect(
       first.errors.contains("expected time: about"), "later parts are estimated from earlier ones")
     let table = try text("smoke/results.md")
     #expect(table.contains("| gold-trained |") && table.contains("| 100 % |"))
-    #expect(table.contains("`stages/broken/reversal/seed-1`: exit code 64"))
+    #expect(table.contains("`stages/broken/reversal/seed-1`: exit code 1: imprint: --memory"))
     #expect(
       table.contains("The baseline is 'untrained'; of 'first order, joint' it is 'gold-trained'."))
     #expect(table.contains("2 seeds") && table.contains("imprint evaluate --model"))
@@ -159,6 +161,15 @@ import Weights
     #expect(seeds.status == 64 && seeds.errors.contains("whole numbers"))
     let unknown = try run("--set", "stpes=1")
     #expect(unknown.status == 1 && unknown.errors.contains("'stpes' is none of"))
+    // What is no command line is said before anything is made.
+    for more in [[], ["--dry-run"]] {
+      let wrong = try Tool.run(
+        "imprint-bench", experiment.arguments(output, ["--set", "memory=much"] + more))
+      #expect(wrong.status == 1 && wrong.output.isEmpty)
+      #expect(
+        wrong.errors.hasPrefix("imprint-bench: smoke/base/character: Error: The value"))
+      #expect(!FileManager.default.fileExists(atPath: output + "/data"))
+    }
     let missing = try Tool.run("imprint-bench", "experiment", "none.yaml", "--output", output)
     #expect(missing.status == 1 && missing.errors.contains("none.yaml: cannot be read"))
     #expect(missing.errors.split(separator: "\n").count == 1)
