@@ -129,7 +129,7 @@ extension TrainingCase {
     let configuration = TrainingConfiguration(
       adapter: .init(rank: rank, alpha: 2 * Double(rank)),
       meta: MetaConfiguration(
-        outer: outer, inner: inner, innerLearningRate: inner == .lora ? 0.1 : 0.01),
+        outer: outer, inner: inner),
       // The loss is of no interest: parameters that hardly move keep the steps alike.
       schedule: LearningRateSchedule(
         peak: 1e-6, warmupSteps: 0, totalSteps: steps + warmUp, decay: .constant),

@@ -64,8 +64,7 @@ struct Gradient: ParsableCommand {
   @Option(help: "Blocks that keep their activations (default: all).")
   var keep: Int?
 
-  @Option(help: "Threads (default: the machine's).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(help: "The gradient, a safetensors file.")
   var out: String
@@ -78,13 +77,13 @@ struct Gradient: ParsableCommand {
   func validate() throws {
     if outer == .full { throw ValidationError("--outer full has no adapter gradient to write.") }
     if innerLr <= 0 { throw ValidationError("--inner-lr must be positive.") }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be 1 to 1024.")
-    }
   }
 
   func run() throws {
-    try reportingErrors {
+    try reportingErrors(interruptible: true) {
+      for output in [out, json] {
+        try refuseOverwriting(output, of: [inputs.model, inputs.adapter, inputs.tasks])
+      }
       let file = try WeightFile(path: inputs.model)
       let weights = try LlamaWeights<Float>(file: file)
       let tokenizer = try file.tokenizerData().map { try Tokenizer(serialized: $0) }
@@ -103,15 +102,15 @@ struct Gradient: ParsableCommand {
         configuration: MetaConfiguration(
           inner: inner, innerParameters: innerParameters, innerLearningRate: innerLr,
           order: firstOrder ? .first : .second, target: target, factorStorage: factorStorage),
-        keep: keep, threads: threads)
+        keep: keep, threads: threads.count)
       let losses = try suite.run(
         weights: weights, adapter: parameters, tasks: tasks, gradient: gradient)
-      try AdapterFile.write(gradient, to: out, naming: .short)
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      let text = try encoder.encode(losses)
+      guard let text = try? encoder.encode(losses) else { throw Problem("a loss is not finite") }
+      try AdapterFile.write(gradient, to: out, naming: .short)
       if let json {
-        try text.write(to: URL(filePath: json), options: .atomic)
+        try AtomicFile.write([UInt8](text), to: json)
       } else {
         print(String(decoding: text, as: UTF8.self))
       }

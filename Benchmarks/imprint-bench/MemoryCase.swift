@@ -25,15 +25,14 @@ struct MemoryCase: ParsableCommand {
   @Option(help: "No further step once the measured ones took so long.")
   var seconds = 20.0
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     try reportingErrors {
       let training = try JSONDecoder().decode(TrainingCase.self, from: Data(training.utf8))
       let measurement = try training.measure(
         file: try WeightFile(path: model), steps: steps, warmUp: warmUp, seconds: seconds,
-        workers: Workers(count: threads))
+        workers: Workers(count: threads.count))
       print(String(decoding: try JSONEncoder().encode(measurement), as: UTF8.self))
     }
   }

@@ -63,8 +63,7 @@ struct MemoryRank: ParsableCommand {
   @Option(help: "No further step of a case once the measured ones took so many seconds.")
   var seconds = 20.0
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "A few minutes: four ranks, one context, K = 1, four budgets.")
   var quick = false
@@ -85,7 +84,7 @@ struct MemoryRank: ParsableCommand {
       throw ValidationError("A context has at least 2 tokens.")
     }
     guard query > 8 else { throw ValidationError("--query must be above 8.") }
-    guard sweepRank > 0, sweepBatch > 0, steps > 0, warmUp >= 0, seconds > 0, threads ?? 1 > 0
+    guard sweepRank > 0, sweepBatch > 0, steps > 0, warmUp >= 0, seconds > 0
     else { throw ValidationError("Sizes must be positive.") }
   }
 
@@ -135,7 +134,7 @@ struct MemoryRank: ParsableCommand {
       [
         "memory-case", "--model", model, "--training", text, "--steps", "\(steps)", "--warm-up",
         "\(warmUp)", "--seconds", "\(seconds)",
-      ] + (threads.map { ["--threads", "\($0)"] } ?? []))
+      ] + (threads.count.map { ["--threads", "\($0)"] } ?? []))
     if answer.failure == nil,
       let measurement = try? JSONDecoder().decode(TrainingMeasurement.self, from: answer.output)
     {

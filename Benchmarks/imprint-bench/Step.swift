@@ -64,8 +64,7 @@ struct Step: ParsableCommand {
   @Option(help: "Measured steps.")
   var steps = 5
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Leave out the Hessian product.")
   var firstOrder = false
@@ -92,13 +91,13 @@ struct Step: ParsableCommand {
       let suite = StepSuite(
         configuration: MetaConfiguration(
           outer: outer, inner: inner, innerParameters: innerParameters,
-          innerLearningRate: inner == .lora ? 0.1 : 0.01, order: firstOrder ? .first : .second,
+          order: firstOrder ? .first : .second,
           target: target, factorStorage: factorStorage),
         rank: rank, contextTokens: context, queryTokens: query, batch: batch,
         contextsPerUpdate: contextsPerUpdate, together: together,
         keep: keep, logitRows: logitRows, steps: steps)
       let file = try WeightFile(path: model)
-      let workers = Workers(count: threads)
+      let workers = Workers(count: threads.count)
       verbosity.note(file.summary)
       verbosity.note("threads: \(workers.count)")
       let report = try suite.run(file: file, workers: workers)

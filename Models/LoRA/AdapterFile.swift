@@ -193,6 +193,11 @@ public struct AdapterFile {
     if let failure { throw failure }
   }
 
+  /// Whether there is a PEFT folder at `path`.
+  public static func isFolder(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: path + "/adapter_config.json")
+  }
+
   /// Writes a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.
   ///
   /// `base` is the name of the base model that the configuration mentions.

@@ -55,14 +55,18 @@ public struct GenerationEnd: Equatable, Sendable {
       stop_strings: OneOrMore(values: stopStrings),
       eos_token_id: endIds.isEmpty ? nil : OneOrMore(values: endIds))
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      let file = try AtomicFile(path: Self.path(folder))
-      try file.append([UInt8](try encoder.encode(content)) + [0x0a])
-      try file.commit()
+      try AtomicFile.write(json: content, to: Self.path(folder))
     } catch {
-      throw WeightError(
-        path: Self.path(folder), (error as? FileError)?.problem ?? "cannot be written")
+      throw WeightError(path: Self.path(folder), error.problem)
+    }
+  }
+
+  /// Removes what stands beside the adapter in `folder`. Throws ``WeightError`` where it cannot.
+  public static func remove(_ folder: String) throws(WeightError) {
+    do {
+      try AtomicFile.remove(path(folder))
+    } catch {
+      throw WeightError(path: path(folder), error.problem)
     }
   }
 

@@ -62,7 +62,7 @@ struct ConfigurationFile {
 
   private static func compose(_ path: String, _ text: String) throws(ConfigurationError) -> Node? {
     do {
-      return try Yams.compose(yaml: text)
+      return try Yams.compose(yaml: String(text.trimmingPrefix("\u{feff}")))
     } catch let error as YamlError {
       switch error {
       case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),

@@ -11,6 +11,9 @@ public enum Program {
   /// The variable of the environment that has a command line read and checked, and nothing done.
   public static let checkOnly = "IMPRINT_CHECK_ONLY"
 
+  /// The version of all three executables, which runs record.
+  public static let version = "0.1.0"
+
   /// The executable's name, as it was called.
   static let name = URL(filePath: CommandLine.arguments.first ?? "imprint").lastPathComponent
 

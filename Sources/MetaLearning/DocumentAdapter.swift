@@ -80,13 +80,13 @@ public struct DocumentAdapter {
     self.budget = budget
   }
 
-  /// An adapter maker for the inner step of the run in `folder`, from its adapter and with its rates;
-  /// `change` may change the step. After `outer: full`, `weights` are the trained ones.
+  /// An adapter maker for the inner step of the run in `folder`, or for `configuration` in its place,
+  /// from its adapter and with its rates. After `outer: full`, `weights` are the trained ones.
   ///
   /// Throws ``WeightError`` where a file of the run cannot be read.
   public init(
     run folder: RunFolder, weights: LlamaWeights<Float>, workers: Workers = Workers(),
-    budget: Int = 1 << 30, change: (MetaConfiguration) -> MetaConfiguration = { $0 }
+    budget: Int = 1 << 30, configuration: MetaConfiguration? = nil
   ) throws(WeightError) {
     let trained = try folder.description().training.meta
     self.init(
@@ -94,8 +94,8 @@ public struct DocumentAdapter {
       adapter: trained.outer == .full
         ? Self.none(weights.architecture)
         : try AdapterFile.tensors(folder.path, weights.architecture),
-      configuration: change(trained), workers: workers, budget: budget)
-    if configuration.learnsInnerRates { rates = try folder.innerRates() }
+      configuration: configuration ?? trained, workers: workers, budget: budget)
+    if self.configuration.learnsInnerRates { rates = try folder.innerRates() }
   }
 
   /// The adapter of no linears, where a full step starts.

@@ -59,6 +59,12 @@ public final class InnerRates<S: Kernel>: @unchecked Sendable {
   /// The index of a parameter of the model; 0 where one rate holds for all.
   func place(of key: ParameterKey) -> Int { places[key] ?? 0 }
 
+  /// A tensor whose learned rate is zero or infinite in `S`; nil where there is none.
+  var impossibleName: String? {
+    guard logs != nil else { return nil }
+    return names.indices.first { !(self[$0] > 0 && self[$0].isFinite) }.map { names[$0] }
+  }
+
   /// Every rate by name, empty where one holds for all.
   public var byName: [String: Double] {
     guard let logs else { return [:] }

@@ -6,6 +6,9 @@ public enum InnerStep: String, CaseIterable, Codable, Sendable {
   case lora
   /// Every parameter, as a low-rank update that is never built.
   case full
+
+  /// η where nothing else is said.
+  public var defaultLearningRate: Double { self == .lora ? 0.1 : 0.01 }
 }
 
 /// What the outer loop trains.
@@ -53,10 +56,10 @@ public struct MetaConfiguration: Codable, Equatable, Sendable {
   /// Whether η is learned for every tensor, starting at ``innerLearningRate``.
   public var learnsInnerRates: Bool
 
-  /// LoRA outer, LoRA inner, one exact step, gold target.
+  /// LoRA outer, LoRA inner, one exact step at its default rate, gold target.
   public init(
     outer: OuterStep = .lora, inner: InnerStep = .lora, innerParameters: InnerParameters = .all,
-    innerLearningRate: Double = 0.1, innerSteps: Int = 1, order: Order = .second,
+    innerLearningRate: Double? = nil, innerSteps: Int = 1, order: Order = .second,
     target: Target = .gold, factorStorage: FactorStorage = .f32, learnsInnerRates: Bool = false
   ) {
     precondition(outer == .lora || inner == .full, "without an adapter there is no LoRA inner step")
@@ -65,7 +68,7 @@ public struct MetaConfiguration: Codable, Equatable, Sendable {
     self.learnsInnerRates = learnsInnerRates
     self.inner = inner
     self.innerParameters = innerParameters
-    self.innerLearningRate = innerLearningRate
+    self.innerLearningRate = innerLearningRate ?? inner.defaultLearningRate
     self.innerSteps = innerSteps
     self.order = order
     self.target = target

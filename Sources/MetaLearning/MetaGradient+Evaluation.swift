@@ -53,7 +53,7 @@ extension MetaGradient {
   /// cannot be read.
   public func evaluate(
     _ groups: [TaskGroup], reader: AnswerReader? = nil, contextsOf others: [TaskGroup]? = nil,
-    sharesContexts: Bool = true
+    sharesContexts: Bool = true, measuresLossAfter: Bool = true
   ) throws(WeightError) -> [GroupScores] {
     let contexts = GroupedBatch(contextsOf: groups)
     let innerLosses = try adapt(contexts)
@@ -61,7 +61,7 @@ extension MetaGradient {
     let asked = try ask(
       groups, [(.bare, true), (.bare, false), (.prompted, false)], reader: reader, cache: cache)
     let after =
-      try contexts.batch.count <= limits.outerRows
+      try measuresLossAfter && contexts.batch.count <= limits.outerRows
       ? losses(contexts, adaptedParameters(for: contexts)) : groups.map { _ in .nan }
     var irrelevant: [ResponseScore]?
     if let others {

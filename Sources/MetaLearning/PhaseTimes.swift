@@ -33,14 +33,6 @@ public struct PhaseTimes: Codable, Sendable {
   /// By phase.
   public private(set) var costs: [Phase: Cost] = [:]
 
-  /// All of it.
-  public var total: Cost {
-    costs.values.reduce(into: Cost()) {
-      $0.seconds += $1.seconds
-      $0.operations += $1.operations
-    }
-  }
-
   mutating func add(_ phase: Phase, seconds: Double, operations: Int) {
     costs[phase, default: Cost()].seconds += seconds
     costs[phase, default: Cost()].operations += operations

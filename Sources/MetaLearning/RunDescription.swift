@@ -58,6 +58,8 @@ public struct RunDescription: Codable, Sendable {
   public var lmDataFingerprint: String?
   /// The adapter that the run started from, where it was not a new one.
   public var startAdapter: String?
+  /// A digest of what it started from: the adapter, and the inner rates that were gone on from.
+  public var startAdapterFingerprint: String?
   /// Tokens of the longest context, where there are tasks.
   public var contextLength: Int?
   /// What joins context and query in Prompt form.
@@ -80,6 +82,7 @@ public struct RunDescription: Codable, Sendable {
     case lmData = "lm_data"
     case lmDataFingerprint = "lm_data_fingerprint"
     case startAdapter = "start_adapter"
+    case startAdapterFingerprint = "start_adapter_fingerprint"
     case contextLength = "context_length"
     case separator
     case teacherMaxTokens = "teacher_max_tokens"
@@ -90,7 +93,8 @@ public struct RunDescription: Codable, Sendable {
   public init(
     version: String, model: String, modelFingerprint: String, data: String?,
     dataFingerprint: String, lmData: String? = nil, lmDataFingerprint: String? = nil,
-    startAdapter: String? = nil, contextLength: Int? = nil, separator: String,
+    startAdapter: String? = nil, startAdapterFingerprint: String? = nil,
+    contextLength: Int? = nil, separator: String,
     teacherMaxTokens: Int? = nil, training: TrainingConfiguration, plan: Plan, threads: Int
   ) {
     self.version = version
@@ -101,6 +105,7 @@ public struct RunDescription: Codable, Sendable {
     self.lmData = lmData
     self.lmDataFingerprint = lmDataFingerprint
     self.startAdapter = startAdapter
+    self.startAdapterFingerprint = startAdapterFingerprint
     self.contextLength = contextLength
     self.separator = separator
     self.teacherMaxTokens = teacherMaxTokens
@@ -131,7 +136,7 @@ public struct RunDescription: Codable, Sendable {
     let fields: [(name: String, value: Int, least: Int, most: Int)] =
       [
         ("rank", training.adapter.rank, 1, 65536),
-        ("inner steps", training.meta.innerSteps, 1, 64),
+        ("inner steps", training.meta.innerSteps, 1, training.meta.inner == .full ? 1 : 64),
         ("batch size", training.batchSize, 1, upper),
         ("contexts per update", training.contextsPerUpdate, 1, upper),
         ("queries per context", training.queriesPerContext ?? 1, 1, upper),
@@ -172,7 +177,17 @@ public struct RunDescription: Codable, Sendable {
   ///
   /// Files may have moved: they are compared by their digests.
   public func differences(from other: RunDescription) throws(WeightError) -> [String] {
-    let (old, new) = (try flattened(), try other.flattened())
+    let old = try flattened()
+    var new = try other.flattened()
+    // Earlier versions wrote where the adapter was, and no digest of it.
+    if startAdapter != nil, startAdapterFingerprint == nil {
+      new["start_adapter_fingerprint"] = nil
+    }
+    // In plain fine-tuning there is no inner step; its rate was another one before.
+    if training.finetuning != nil {
+      let rate = "training.meta.innerLearningRate"
+      new[rate] = old[rate]
+    }
     return Set(old.keys).union(new.keys).sorted().compactMap { key in
       let (before, after) = (old[key] ?? "none", new[key] ?? "none")
       return before == after ? nil : "\(key) \(before) → \(after)"
@@ -193,7 +208,7 @@ public struct RunDescription: Codable, Sendable {
       for (key, value) in object { add(value, path.isEmpty ? key : path + "." + key) }
     }
     add((try? JSONSerialization.jsonObject(with: Data(text.utf8))) ?? [:], "")
-    for moved in ["version", "model", "data", "lm_data"] { fields[moved] = nil }
+    for moved in ["version", "model", "data", "lm_data", "start_adapter"] { fields[moved] = nil }
     return fields
   }
 }

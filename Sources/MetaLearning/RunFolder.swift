@@ -20,6 +20,20 @@ public struct RunFolder: Sendable {
   /// Whether a run was started here.
   public var exists: Bool { FileManager.default.fileExists(atPath: configPath) }
 
+  /// The run whose result the adapter at `path` is; nil where it is none, such as an adapter of PEFT's
+  /// beside another `config.json`.
+  ///
+  /// Throws ``WeightError`` where the run's description is damaged.
+  public static func behind(
+    adapter path: String
+  ) throws(WeightError) -> (folder: RunFolder, description: RunDescription)? {
+    let folder = RunFolder(path: path)
+    guard let data = MappedFile.contents(folder.configPath) else { return nil }
+    struct Model: Decodable { var model_type: String }
+    if (try? JSONDecoder().decode(Model.self, from: Data(data))) != nil { return nil }
+    return (folder, try RunDescription.read(json: Data(data), path: folder.configPath))
+  }
+
   /// Whether there is a folder at all.
   public var isThere: Bool { FileManager.default.fileExists(atPath: path) }
 
@@ -28,14 +42,7 @@ public struct RunFolder: Sendable {
   /// Throws ``WeightError`` where it cannot be written.
   public func create(_ description: RunDescription) throws(WeightError) {
     try makeFolder()
-    let text = try description.json(path: configPath, pretty: true)
-    do {
-      let file = try AtomicFile(path: configPath)
-      try file.append(text + "\n")
-      try file.commit()
-    } catch {
-      throw WeightError(path: configPath, error.problem)
-    }
+    try write(json: description, to: configPath)
   }
 
   /// Takes the folder, which is made where it is missing, as long as the result is kept, and removes
@@ -83,6 +90,11 @@ public struct RunFolder: Sendable {
     try append(metrics, to: heldOutPath)
   }
 
+  /// The last step after which held-out tasks were evaluated; nil where none was.
+  public var lastHeldOutStep: Int? {
+    MappedFile.contents(heldOutPath)?.split(separator: 0x0a).last.flatMap(Self.step)
+  }
+
   private func append(_ row: some Encodable, to path: String) throws(WeightError) {
     do {
       let encoder = JSONEncoder()
@@ -107,10 +119,7 @@ public struct RunFolder: Sendable {
 
   private func trim(_ path: String, after step: Int) throws(WeightError) {
     guard let data = MappedFile.contents(path) else { return }
-    struct Row: Decodable { var step: Int }
-    let kept = data.split(separator: 0x0a).filter {
-      ((try? JSONDecoder().decode(Row.self, from: Data($0)))?.step ?? .max) <= step
-    }
+    let kept = data.split(separator: 0x0a).filter { Self.step($0) ?? .max <= step }
     do {
       let file = try AtomicFile(path: path)
       for line in kept { try file.append([UInt8](line) + [0x0a]) }
@@ -119,6 +128,13 @@ public struct RunFolder: Sendable {
       throw WeightError(path: path, error.problem)
     }
   }
+
+  /// The step that a row of either log is of.
+  private static func step(_ row: some Collection<UInt8>) -> Int? {
+    (try? JSONDecoder().decode(Row.self, from: Data(row)))?.step
+  }
+
+  private struct Row: Decodable { var step: Int }
 
   // MARK: Checkpoints
 
@@ -188,15 +204,14 @@ public struct RunFolder: Sendable {
   ///
   /// Throws ``WeightError`` where it cannot be written.
   public func write(_ plan: MemoryPlan) throws(WeightError) {
-    let path = path + "/memory.json"
+    try write(json: plan.bytes, to: path + "/memory.json")
+  }
+
+  private func write(json value: some Encodable, to path: String) throws(WeightError) {
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      let file = try AtomicFile(path: path)
-      try file.append([UInt8](try encoder.encode(plan.bytes)))
-      try file.commit()
+      try AtomicFile.write(json: value, to: path)
     } catch {
-      throw WeightError(path: path, (error as? FileError)?.problem ?? "cannot be written")
+      throw WeightError(path: path, error.problem)
     }
   }
 
@@ -211,21 +226,13 @@ public struct RunFolder: Sendable {
   public func writeResult(
     of trainer: Trainer, base: WeightFile, type: WeightType = .f32
   ) throws(WeightError) {
+    // An adapter without its rates could not be used.
+    let rates = trainer.meta.rates.byName
+    if !rates.isEmpty { try write(json: rates, to: ratesPath) }
     if let dense = trainer.parameters.dense {
       _ = try dense.write(to: modelPath, like: base, type: type)
     } else {
       try AdapterFile.writeFolder(trainer.adapter, to: path, base: base.path)
-    }
-    let rates = trainer.meta.rates.byName
-    if rates.isEmpty { return }
-    do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      let file = try AtomicFile(path: ratesPath)
-      try file.append([UInt8](try encoder.encode(rates)))
-      try file.commit()
-    } catch {
-      throw WeightError(path: ratesPath, (error as? FileError)?.problem ?? "cannot be written")
     }
   }
 

@@ -45,7 +45,7 @@ extension Trainer {
     if configuration.finetuning != nil { return try evaluatePlainly(groups, since: start) }
     var scores: [GroupScores] = []
     for part in plan.limits.pack(groups, prompts: .all) {
-      scores += try meta.evaluate(part, sharesContexts: false)
+      scores += try meta.evaluate(part, sharesContexts: false, measuresLossAfter: false)
     }
     func mean(_ value: (GroupScores) -> Double) -> Double { Estimate(scores.map(value)).mean }
     return HeldOutMetrics(

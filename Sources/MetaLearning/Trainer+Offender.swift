@@ -28,7 +28,9 @@ extension Trainer {
   private func losses(of group: TaskGroup) throws(WeightError) -> [Double] {
     var examples: [LossExample] = []
     var losses: [Double] = []
-    if let plain = configuration.finetuning {
+    if var plain = configuration.finetuning {
+      // Whichever form the step has drawn.
+      plain.mixesForms = false
       for form in plain.forms { examples += self.examples(of: [group], form, plain) }
     } else {
       losses = try meta.accumulate([group], weight: 1, into: optimizer.gradient).map {

@@ -120,6 +120,12 @@ public final class Trainer {
           path: "step \(step + 1)",
           "what is trained is not finite after it: a lower learning rate is needed")
       }
+      if let name = meta.rates.impossibleName {
+        throw WeightError(
+          path: "step \(step + 1)",
+          "the inner rate of '\(name)' is no positive number of 32 bits after it: its logarithm "
+            + "needs a lower learning rate")
+      }
     } else {
       guard skippedSteps < maxSkippedSteps else { throw try offender() }
       skippedSteps += 1

@@ -69,7 +69,9 @@ public struct JSONLines {
       let field = name(context)
       return field.isEmpty ? "expected a JSON object" : "field '\(field)': expected \(noun(type))"
     case .valueNotFound(let type, let context):
-      return "field '\(name(context))': expected \(noun(type)), found null"
+      let field = name(context)
+      return field.isEmpty
+        ? "expected a JSON object" : "field '\(field)': expected \(noun(type)), found null"
     case .dataCorrupted(let context):
       let field = name(context)
       return field.isEmpty

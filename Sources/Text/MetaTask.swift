@@ -118,6 +118,7 @@ public enum TaskFile {
         _ name: String, _ text: String?, _ given: [Int32]?, least: Int, starts: Bool = false
       ) throws(JSONLines.Failure) -> [Int32] {
         let field = given == nil ? name : "\(name)_ids"
+        if text != nil, given != nil { throw refuse("field '\(name)' is there as '\(field)', too") }
         let ids: [Int32]
         if let given {
           ids = given
@@ -138,6 +139,7 @@ public enum TaskFile {
         }
         return ids
       }
+      let context = try ids("context", row.context, row.contextIds, least: 2, starts: true)
       if row.separator != nil, row.separatorIds == nil, tokenizer == nil {
         throw refuse(
           "field 'separator' is text, but the model has no tokenizer: give 'separator_ids'")
@@ -151,7 +153,7 @@ public enum TaskFile {
       }
       tasks.append(
         TokenizedTask(
-          context: try ids("context", row.context, row.contextIds, least: 2, starts: true),
+          context: context,
           query: try ids("query", row.query, row.queryIds, least: 1),
           response: try ids("response", row.response, row.responseIds, least: 1),
           separator: joint, start: row.queryIds == nil ? tokenizer?.startIds ?? [] : [],

@@ -50,8 +50,7 @@ struct Adapt: ParsableCommand {
   @Option(help: "Memory to use, for example 512MiB or 25%; the new adapter comes on top.")
   var memory = ByteCount(bytes: 1 << 30)
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -84,13 +83,13 @@ struct Adapt: ParsableCommand {
 
   func run() throws {
     try reportingErrors(interruptible: true) {
-      let session = try Session(model: model, threads: threads)
-      let folder = adapter.map { RunFolder(path: $0) }
-      let run = try folder.flatMap { $0.exists ? try $0.description() : nil }
+      let session = try Session(model: model, threads: threads.count)
+      let run = try adapter.flatMap { try RunFolder.behind(adapter: $0) }
       try refuseRun()
       let contexts = try contexts(
-        session, length: contextLength ?? max(run?.contextLength ?? 128, Self.leastLength))
-      let maker = try maker(session, folder, run)
+        session,
+        length: contextLength ?? max(run?.description.contextLength ?? 128, Self.leastLength))
+      let maker = try maker(session, run)
       verbosity.note(session.file.summary)
       verbosity.note(
         "context: \(context), \(contexts.count) contexts of at most "
@@ -106,8 +105,11 @@ struct Adapt: ParsableCommand {
         line.show("adapting: \(done) of \(total)", matters: done == total)
       }
       line.finish()
+      let end = try adapter.flatMap { try GenerationEnd(folder: $0) }
+      // Beside no adapter the file is not of ours.
+      let replaces = AdapterFile.isFolder(output)
       try AdapterFile.writeFolder(result.adapter, to: output, base: model)
-      try adapter.flatMap { try GenerationEnd(folder: $0) }?.write(to: output)
+      if let end { try end.write(to: output) } else if replaces { try GenerationEnd.remove(output) }
       try report(result, contexts, maker.configuration.inner)
     }
   }
@@ -133,16 +135,18 @@ struct Adapt: ParsableCommand {
     guard let text = String(validating: data, as: UTF8.self) else {
       throw Problem("\(name): is not UTF-8 text")
     }
-    let contexts = ContextCutter(tokenizer: tokenizer, length: length).contexts(of: text)
+    // As everywhere, lines end with a line feed and a byte-order mark is none of the text.
+    let plain = String(text.trimmingPrefix("\u{feff}")).replacing("\r\n", with: "\n")
+    let contexts = ContextCutter(tokenizer: tokenizer, length: length).contexts(of: plain)
     guard !contexts.isEmpty else { throw Problem("\(name): holds no two tokens to learn from") }
     return contexts
   }
 
   /// The step of a run, or of the flags from a given or a new adapter.
   private func maker(
-    _ session: Session, _ folder: RunFolder?, _ run: RunDescription?
+    _ session: Session, _ run: (folder: RunFolder, description: RunDescription)?
   ) throws -> DocumentAdapter {
-    if let folder, let run {
+    if let (folder, run) = run {
       if run.training.meta.outer == .full,
         "\(session.file.fingerprint)" == run.modelFingerprint
       {
@@ -150,9 +154,9 @@ struct Adapt: ParsableCommand {
       }
       return try DocumentAdapter(
         run: folder, weights: session.weights, workers: session.workers, budget: memory.bytes,
-        change: method.configuration)
+        configuration: try method.configuration(run.training.meta))
     }
-    let configuration = method.configuration(nil)
+    let configuration = try method.configuration(nil)
     let start: AdapterTensors<Float>
     if let adapter {
       start = try AdapterFile.tensors(adapter, session.architecture)

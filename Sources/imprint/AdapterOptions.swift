@@ -44,9 +44,7 @@ struct AdapterOptions: ParsableArguments {
     if let rank, !(1...4096).contains(rank) {
       throw ValidationError("--rank must be 1 to 4096.")
     }
-    if let alpha, !(alpha > 0 && alpha.isFinite) {
-      throw ValidationError("--alpha must be positive.")
-    }
+    try requirePositive("--alpha", alpha)
     for name in targetModules where !LinearKind.allCases.contains(where: { $0.moduleName == name })
     {
       let known = LinearKind.allCases.map(\.moduleName).joined(separator: " ")

@@ -101,7 +101,7 @@ struct GeneratorOptions: ParsableArguments {
   var testCount: Int { test ?? 500 }
 
   func validate() throws {
-    guard trainCount >= 0, testCount >= 0, trainCount + testCount > 0 else {
+    guard trainCount >= 0, testCount >= 0, max(trainCount, testCount) > 0 else {
       throw ValidationError("--train and --test must not be negative, nor both zero.")
     }
     guard trainCount <= 1_000_000, testCount <= 100_000 else {

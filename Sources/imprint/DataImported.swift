@@ -33,7 +33,7 @@ struct SQuADData: ParsableCommand {
   @OptionGroup var ending: EndingOptions
 
   func validate() throws {
-    try requirePositive([("--longest-context", longestContext), ("--limit", limit)])
+    try requireCounts(("--longest-context", longestContext), ("--limit", limit))
     try sampling.exclude(limit: limit)
   }
 
@@ -102,10 +102,10 @@ struct WikiTextData: ParsableCommand {
       ("--response-words", responseWords), ("--queries-per-context", queriesPerContext),
       ("--sample", sampling.sample),
     ]
-    try requirePositive(forTasks + [("--shortest", shortest), ("--limit", limit)])
+    try requireCounts(("--shortest", shortest), ("--limit", limit))
     try sampling.exclude(limit: limit)
     for (name, value) in forTasks {
-      if let value, value > 1_000_000 { throw ValidationError("\(name) is at most 1000000.") }
+      try requireCounts((name, value), most: 1_000_000)
       if value != nil, plain { throw ValidationError("\(name) does not go with --plain.") }
     }
     if shortest != nil, !plain { throw ValidationError("--shortest goes with --plain.") }
@@ -136,8 +136,7 @@ struct SampleOptions: ParsableArguments {
   var seed: UInt64?
 
   func validate() throws {
-    try requirePositive([("--sample", sample)])
-    if let sample, sample > 1_000_000 { throw ValidationError("--sample is at most 1000000.") }
+    try requireCounts(("--sample", sample), most: 1_000_000)
     if seed != nil { try refuse("--seed", unless: sample != nil, "--sample") }
   }
 
@@ -150,10 +149,4 @@ struct SampleOptions: ParsableArguments {
 
   /// How many, and by which seed.
   var choice: (count: Int, seed: UInt64)? { sample.map { ($0, seed ?? 0) } }
-}
-
-private func requirePositive(_ options: [(name: String, value: Int?)]) throws {
-  for (name, value) in options {
-    if let value, value < 1 { throw ValidationError("\(name) must be positive.") }
-  }
 }

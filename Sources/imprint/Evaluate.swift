@@ -36,8 +36,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Plain text whose loss is reported, too.")
   var lmData: String?
 
-  @Option(help: "The most pieces of plain text.")
-  var lmLimit = 64
+  @Option(help: "The most pieces of plain text (default: 64).")
+  var lmLimit: Int?
 
   @Option(help: "Evaluate the first tasks only.")
   var limit: Int?
@@ -53,8 +53,9 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Do not decode greedy answers: no answer exact match and F1.")
   var noAnswers = false
 
-  @Option(help: "The most tokens of a greedy answer, or as many as its response has.")
-  var maxAnswerTokens = 16
+  @Option(
+    help: "The most tokens of a greedy answer, or as many as its response has (default: 16).")
+  var maxAnswerTokens: Int?
 
   @Flag(help: "Repeat FT after a step on another task's context.")
   var irrelevantContext = false
@@ -71,8 +72,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Memory to use, for example 512MiB or 25%.")
   var memory = ByteCount(bytes: 1 << 30)
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(
     help: "Write the report as JSON to this file ('-' for standard output instead of the table).")
@@ -93,20 +93,33 @@ struct Evaluate: ParsableCommand {
 
   func validate() throws {
     if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
-    if let limit, limit < 1 { throw ValidationError("--limit must be positive.") }
-    if lmLimit < 1 { throw ValidationError("--lm-limit must be positive.") }
-    if let contextsPerUpdate, contextsPerUpdate < 1 {
-      throw ValidationError("--contexts-per-update must be positive.")
+    try requireCounts(
+      ("--limit", limit), ("--lm-limit", lmLimit), ("--contexts-per-update", contextsPerUpdate))
+    try requireCounts(("--max-answer-tokens", maxAnswerTokens), most: 1 << 20)
+    if lmLimit != nil { try refuse("--lm-limit", unless: lmData != nil, "--lm-data") }
+    if maxAnswerTokens != nil, noAnswers {
+      throw ValidationError("--max-answer-tokens does not go with --no-answers.")
     }
-    if maxAnswerTokens < 1 { throw ValidationError("--max-answer-tokens must be positive.") }
+    var files: Set<String> = []
+    for (name, path) in [("--json", json), ("--markdown", markdown), ("--per-task", perTask)] {
+      guard let path else { continue }
+      if path == "-" {
+        try refuse("'-', standard output,", unless: name == "--json", "--json")
+      } else if !files.insert(URL(filePath: path).standardized.path(percentEncoded: false))
+        .inserted
+      {
+        throw ValidationError("\(name): \(path) is written by another flag already.")
+      }
+    }
   }
 
   func run() throws {
-    try reportingErrors {
-      let session = try Session(model: model, threads: threads)
-      let run = try adapter.flatMap { path throws in
-        RunFolder(path: path).exists ? try RunFolder(path: path).description() : nil
+    try reportingErrors(interruptible: true) {
+      for output in [json, markdown, perTask] {
+        try refuseOverwriting(output, of: [model, data, lmData, adapter])
       }
+      let session = try Session(model: model, threads: threads.count)
+      let run = try adapter.flatMap { try RunFolder.behind(adapter: $0) }?.description
       let groups = try session.groups(
         data, size: contextsPerUpdate ?? run?.training.contextsPerUpdate ?? 1,
         separator: separator ?? run?.separator ?? "\n", limit: limit, quiet: quiet)
@@ -115,7 +128,7 @@ struct Evaluate: ParsableCommand {
           $0,
           length: min(
             run?.training.lmLength ?? 128, session.architecture.maxPositionEmbeddings),
-          limit: lmLimit, quiet: quiet)
+          limit: lmLimit ?? 64, quiet: quiet)
       }
       let isFull = run?.training.meta.outer == .full
       if isFull, let adapter, "\(session.file.fingerprint)" == run?.modelFingerprint {
@@ -140,11 +153,11 @@ struct Evaluate: ParsableCommand {
         noAnswers
           ? nil
           : AnswerReader(
-            tokenizer: tokenizer, stops: session.endIds, maximum: maxAnswerTokens)
+            tokenizer: tokenizer, stops: session.endIds, maximum: maxAnswerTokens ?? 16)
       }
       var evaluator = Evaluator(
         weights: session.weights, adapter: tensors,
-        configuration: method.configuration(run?.training.meta), workers: session.workers,
+        configuration: try method.configuration(run?.training.meta), workers: session.workers,
         budget: memory.bytes)
       if let adapter {
         evaluator.readRates = { try RunFolder(path: adapter).readInnerRates(into: $0) }
@@ -200,8 +213,8 @@ struct ContextCounts: ExpressibleByArgument {
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
     counts = parts.compactMap { Int($0) }
-    guard counts.count == parts.count, counts.allSatisfy({ (1...4096).contains($0) }) else {
-      return nil
-    }
+    guard counts.count == parts.count, counts.allSatisfy({ (1...4096).contains($0) }),
+      Set(counts).count == counts.count
+    else { return nil }
   }
 }

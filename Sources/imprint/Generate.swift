@@ -50,8 +50,7 @@ struct Generate: ParsableCommand {
   @Flag(help: "Go on at ids that end a text, and where the adapter's responses ended.")
   var ignoreEos = false
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Print one JSON object when the text is complete.")
   var json = false
@@ -59,7 +58,7 @@ struct Generate: ParsableCommand {
   @OptionGroup var verbosity: Verbosity
 
   func validate() throws {
-    if maxTokens < 1 { throw ValidationError("--max-tokens must be positive.") }
+    try requireCounts(("--max-tokens", maxTokens))
     if !(temperature >= 0 && temperature.isFinite) {
       throw ValidationError("--temp must not be negative.")
     }
@@ -98,7 +97,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let session = try Session(model: model, threads: threads)
+      let session = try Session(model: model, threads: threads.count)
       guard let tokenizer = session.tokenizer else { throw Problem("\(model): has no tokenizer") }
       let prompt = try promptText()
       let ids = tokenizer.encode(prompt, addSpecialTokens: true)

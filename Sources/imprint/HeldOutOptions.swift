@@ -20,7 +20,7 @@ struct HeldOutOptions: ParsableArguments {
     for (name, value) in [("--eval-steps", evalSteps), ("--eval-limit", evalLimit)] {
       guard let value else { continue }
       try refuse(name, unless: evalData != nil, "--eval-data")
-      if value < 1 { throw ValidationError("\(name) must be positive.") }
+      try requireCounts((name, value))
     }
   }
 

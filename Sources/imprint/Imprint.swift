@@ -2,11 +2,10 @@ import ArgumentParser
 import Invocation
 
 struct Imprint: AsyncParsableCommand {
-  static let version = "0.1.0"
   static let configuration = CommandConfiguration(
     commandName: "imprint",
     abstract: "Meta-train a LoRA so that one gradient step on a text does what the prompt does.",
-    version: version,
+    version: Program.version,
     subcommands: [Train.self, Finetune.self, Evaluate.self, Adapt.self, Generate.self, Data.self])
 }
 

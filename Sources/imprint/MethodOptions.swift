@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Invocation
 public import Llama
 public import MetaLearning
 
@@ -20,9 +21,7 @@ struct MethodOptions: ParsableArguments {
   var innerSteps: Int?
 
   func validate() throws {
-    if let innerLr, !(innerLr > 0 && innerLr.isFinite) {
-      throw ValidationError("--inner-lr must be a positive number.")
-    }
+    try requirePositive("--inner-lr", innerLr)
     if let innerSteps, !(1...64).contains(innerSteps) {
       throw ValidationError("--inner-steps must be 1 to 64.")
     }
@@ -34,23 +33,36 @@ struct MethodOptions: ParsableArguments {
     }
   }
 
-  /// The choices, with those of a run as defaults.
-  func configuration(_ base: MetaConfiguration?) -> MetaConfiguration {
-    var result = base ?? MetaConfiguration()
-    if let inner {
-      if base == nil || base?.inner != inner {
-        result.innerLearningRate = inner == .lora ? 0.1 : 0.01
-        result.learnsInnerRates = false
-        result.innerSteps = 1
-      }
+  /// The choices, with those of a run as defaults; without a run, the step is `fallback` where no flag
+  /// says so.
+  ///
+  /// Throws ``Problem`` where a flag does not go with the step of the run.
+  func configuration(
+    _ base: MetaConfiguration?, fallback: InnerStep = .lora
+  ) throws -> MetaConfiguration {
+    var result = base ?? MetaConfiguration(inner: fallback)
+    if let inner, inner != result.inner {
       result.inner = inner
+      result.innerLearningRate = inner.defaultLearningRate
+      result.learnsInnerRates = false
+      result.innerSteps = 1
     }
-    if let innerParameters { result.innerParameters = innerParameters }
+    if let innerParameters {
+      guard result.inner == .full else {
+        throw Problem("--inner-parameters goes with --inner full: the run's inner step is lora")
+      }
+      result.innerParameters = innerParameters
+    }
     if let innerLr {
       result.innerLearningRate = innerLr
       result.learnsInnerRates = false
     }
-    if let innerSteps { result.innerSteps = innerSteps }
+    if let innerSteps {
+      guard innerSteps == 1 || result.inner == .lora else {
+        throw Problem("--inner-steps above 1 goes with --inner lora: the run's inner step is full")
+      }
+      result.innerSteps = innerSteps
+    }
     return result
   }
 }

@@ -8,6 +8,30 @@ func refuse(_ flag: String, unless condition: Bool, _ other: String) throws {
   if !condition { throw ValidationError("\(flag) goes with \(other).") }
 }
 
+/// Refuses numbers that count nothing: below 1, or above 2³⁰, which no run reaches and of which two can be
+/// multiplied.
+func requireCounts(_ options: (name: String, value: Int?)..., most: Int = 1 << 30) throws {
+  for (name, value) in options {
+    guard let value else { continue }
+    if value < 1 { throw ValidationError("\(name) must be positive.") }
+    if value > most { throw ValidationError("\(name) is at most \(most).") }
+  }
+}
+
+/// Refuses what is no positive number of the arithmetic's 32 bits.
+func requirePositive(_ name: String, _ value: Double?) throws {
+  if let value, !(Float(value) > 0 && Float(value).isFinite) {
+    throw ValidationError("\(name) must be a positive number, of 32 bits.")
+  }
+}
+
+/// Refuses what is neither zero nor such a number.
+func requireWeights(_ options: (name: String, value: Double?)...) throws {
+  for case (let name, let value?) in options where !(value >= 0 && Float(value).isFinite) {
+    throw ValidationError("\(name) must be zero or a positive number, of 32 bits.")
+  }
+}
+
 func clock(_ seconds: Double) -> String {
   let whole = Int(seconds.rounded())
   return whole >= 3600

@@ -72,15 +72,10 @@ struct Train: ParsableCommand {
 
   func validate() throws {
     try validateMethod()
-    for (name, value) in [
+    try requireCounts(
       ("--contexts-per-update", contextsPerUpdate), ("--queries-per-context", queriesPerContext),
-      ("--teacher-max-tokens", teacherMaxTokens ?? 16),
-    ] where value < 1 {
-      throw ValidationError("\(name) must be positive.")
-    }
-    if !(promptWeight >= 0 && promptWeight.isFinite) {
-      throw ValidationError("--prompt-weight must not be negative.")
-    }
+      ("--teacher-max-tokens", teacherMaxTokens))
+    try requireWeights(("--prompt-weight", promptWeight))
     if options.lmData != nil, options.lmWeight ?? 0 == 0 {
       throw ValidationError("--lm-data and --lm-weight go together.")
     }
@@ -105,9 +100,7 @@ struct Train: ParsableCommand {
     }
     if let innerLrLr {
       try refuse("--inner-lr-lr", unless: learnInnerLr, "--learn-inner-lr")
-      guard innerLrLr > 0, innerLrLr.isFinite else {
-        throw ValidationError("--inner-lr-lr must be a positive number.")
-      }
+      try requirePositive("--inner-lr-lr", innerLrLr)
     }
     if teacherMaxTokens != nil {
       try refuse("--teacher-max-tokens", unless: target == .teacher, "--target teacher")
@@ -125,9 +118,9 @@ struct Train: ParsableCommand {
       shape.dropout = 0
       let texts = try options.texts(session)
       let held = try heldOut.tasks(options, session, size: contextsPerUpdate)
-      let start = try startingRates(adapter.start(source))
+      var meta = try meta()
+      let start = try startingRates(adapter.start(source), meta)
       let groups = target == .teacher && !options.dryRun ? try taught(given, session) : given
-      var meta = meta
       if let rates = start?.rates { meta.innerLearningRate = rates.start }
       var training = try options.configuration(shape, meta, items: groups.count)
       training.contextsPerUpdate = contextsPerUpdate
@@ -152,11 +145,12 @@ struct Train: ParsableCommand {
 
   /// `start` with its learned inner rates, where this run learns those of the same tensors and
   /// --inner-lr does not say where they start.
-  private func startingRates(_ start: AdapterStart?) throws -> AdapterStart? {
+  private func startingRates(
+    _ start: AdapterStart?, _ meta: MetaConfiguration
+  ) throws -> AdapterStart? {
     guard var start, learnInnerLr, method.innerLr == nil else { return start }
-    let folder = RunFolder(path: start.path)
-    guard folder.exists else { return start }
-    let theirs = try folder.description().training.meta
+    guard let (folder, run) = try RunFolder.behind(adapter: start.path) else { return start }
+    let theirs = run.training.meta
     guard theirs.learnsInnerRates, theirs.inner == meta.inner,
       theirs.inner == .lora || theirs.innerParameters == meta.innerParameters
     else { return start }
@@ -164,13 +158,9 @@ struct Train: ParsableCommand {
     return start
   }
 
-  private var meta: MetaConfiguration {
-    var meta = method.configuration(nil)
+  private func meta() throws -> MetaConfiguration {
+    var meta = try method.configuration(nil, fallback: options.outer == .full ? .full : .lora)
     meta.outer = options.outer
-    if options.outer == .full, method.inner == nil {
-      meta.inner = .full
-      meta.innerLearningRate = method.innerLr ?? 0.01
-    }
     meta.learnsInnerRates = learnInnerLr
     meta.factorStorage = factorStorage ?? .f32
     meta.order = firstOrder ? .first : .second

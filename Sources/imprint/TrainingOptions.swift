@@ -66,8 +66,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Memory to use, for example 512MiB or 25%.")
   var memory = ByteCount(bytes: 1 << 30)
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(help: "Steps between checkpoints.")
   var saveEvery = 50
@@ -101,21 +100,14 @@ struct TrainingOptions: ParsableArguments {
     if epochs != nil, steps != nil {
       throw ValidationError("--epochs and --steps exclude each other.")
     }
-    for (name, value) in [
-      ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
-      ("--lm-batch-size", lmBatchSize ?? 1), ("--save-every", saveEvery),
-      ("--keep-checkpoints", keepCheckpoints),
-      ("--threads", threads ?? 1),
-    ] where value < 1 {
-      throw ValidationError("\(name) must be positive.")
-    }
-    if !(lr > 0 && lr.isFinite) { throw ValidationError("--lr must be a positive number.") }
-    for (name, value) in [
-      ("--lm-weight", lmWeight ?? 0), ("--max-grad-norm", maxGradNorm),
-      ("--weight-decay", weightDecay),
-    ] where !(value >= 0 && value.isFinite) {
-      throw ValidationError("\(name) must not be negative.")
-    }
+    try requireCounts(
+      ("--epochs", epochs), ("--steps", steps), ("--save-every", saveEvery),
+      ("--keep-checkpoints", keepCheckpoints))
+    try requireCounts(
+      ("--batch-size", batchSize), ("--lm-batch-size", lmBatchSize), most: 65536)
+    try requirePositive("--lr", lr)
+    try requireWeights(
+      ("--lm-weight", lmWeight), ("--max-grad-norm", maxGradNorm), ("--weight-decay", weightDecay))
     if maxSkippedSteps < 0 { throw ValidationError("--max-skipped-steps must not be negative.") }
     if warmupSteps < 0 { throw ValidationError("--warmup-steps must not be negative.") }
     if let steps, warmupSteps > steps {

@@ -37,9 +37,9 @@ struct TrainingRun {
       try printPlan(plan)
       return
     }
-    let description = description(plan)
-    if let old = begin.old { try compare(old, description) } else { try readStart() }
     // What cannot be read leaves no folder behind.
+    let description = description(plan, startFingerprint: try startFingerprint())
+    if let old = begin.old { try compare(old, description) }
     let lock = try begin.lock ?? begin.folder.lock()
     defer { withExtendedLifetime(lock) {} }
     if begin.folder.exists && !options.resume { throw TrainingStart.taken(begin.folder) }
@@ -61,7 +61,14 @@ struct TrainingRun {
       try start.rates?.run.readInnerRates(into: trainer.meta.rates)
     }
     if options.resume { try begin.folder.trimMetrics(after: trainer.step) }
-    if !options.quiet { note(text(of: plan) + "") }
+    if !options.quiet {
+      note(text(of: plan))
+      if !groups.isEmpty, training.batchSize > groups.count {
+        note(
+          "--batch-size: \(training.batchSize) of \(groups.count): a step takes some more than once"
+        )
+      }
+    }
     try loop(trainer, begin.folder, description)
   }
 
@@ -75,13 +82,13 @@ struct TrainingRun {
     return (plan, plan.total <= options.memory.bytes + options.memory.bytes / 4)
   }
 
-  private func description(_ plan: MemoryPlan) -> RunDescription {
+  private func description(_ plan: MemoryPlan, startFingerprint: String?) -> RunDescription {
     RunDescription(
-      version: Imprint.version, model: options.model,
+      version: Program.version, model: options.model,
       modelFingerprint: "\(session.file.fingerprint)", data: data,
       dataFingerprint: "\(fingerprint(groups))", lmData: options.lmData,
       lmDataFingerprint: options.lmData == nil ? nil : "\(fingerprint([], texts))",
-      startAdapter: start?.path,
+      startAdapter: start?.path, startAdapterFingerprint: startFingerprint,
       contextLength: groups.flatMap(\.triplets).map(\.context.count).max(),
       separator: options.separator ?? "\n",
       teacherMaxTokens: teacherMaxTokens, training: training, plan: .init(plan),
@@ -102,13 +109,18 @@ struct TrainingRun {
     }
   }
 
-  /// Reads what to start from, where there is something.
-  private func readStart() throws {
-    guard let start else { return }
-    let arena = Arena()
+  /// A digest of what is started from, where there is something.
+  private func startFingerprint() throws -> String? {
+    guard let start else { return nil }
     let layout = AdapterLayout(training.adapter, architecture: session.architecture)
-    try start.file.read(into: AdapterTensors<Float>(layout: layout, arena: arena, for: .adapter))
-    _ = try start.rates?.run.innerRates()
+    let adapter = AdapterTensors<Float>(layout: layout, arena: Arena(), for: .adapter)
+    try start.file.read(into: adapter)
+    var digest = Digest()
+    digest.update(UnsafeRawBufferPointer(start: adapter.flat.pointer, count: 4 * layout.count))
+    for (name, rate) in try start.rates?.run.innerRates().sorted(by: { $0.key < $1.key }) ?? [] {
+      digest.update("\(name) \(rate)\n")
+    }
+    return "\(digest)"
   }
 
   private func loop(
@@ -121,6 +133,10 @@ struct TrainingRun {
     var last: StepMetrics?
     do {
       last = try steps(trainer, folder, &line, save)
+      guard trainer.step == 0 || trainer.skippedSteps < trainer.step else {
+        throw Problem(
+          "nothing was learnt: not one of \(trainer.step) steps had a finite loss and gradient")
+      }
       try folder.writeResult(of: trainer, base: session.file, type: options.saveType ?? .f32)
       try responseEnd?.write(to: folder.path)
     } catch {
@@ -164,7 +180,8 @@ struct TrainingRun {
       try events?.append(metrics)
       scores = text(of: metrics)
     }
-    if first == 0 { try evaluate() }
+    // Before the first step, or what was interrupted after the last one.
+    if folder.lastHeldOutStep != first { try evaluate() }
     let start = ContinuousClock.now
     while trainer.step < total {
       let metrics = try trainer.advance()

@@ -1,4 +1,5 @@
 import Invocation
+import LoRA
 import MetaLearning
 import Storage
 
@@ -19,7 +20,10 @@ struct TrainingStart {
     folder = RunFolder(path: options.output)
     guard options.resume else {
       if folder.exists && !options.dryRun { throw Self.taken(folder) }
-      (lock, checkpoint, old, threads) = (nil, nil, nil, options.threads)
+      if AdapterFile.isFolder(folder.path) && !options.dryRun {
+        throw Problem("\(folder.path): holds an adapter, which would be lost: use another --output")
+      }
+      (lock, checkpoint, old, threads) = (nil, nil, nil, options.threads.count)
       return
     }
     lock = try folder.isThere && !options.dryRun ? folder.lock() : nil
@@ -32,7 +36,7 @@ struct TrainingStart {
           + "not write how memory was used; --adapter \(folder.path) starts a new one from its adapter"
       )
     }
-    threads = options.threads ?? old?.threads
+    threads = options.threads.count ?? old?.threads
     if checkpoint == nil, !options.quiet {
       note("\(options.output): no checkpoint yet, starting")
     }

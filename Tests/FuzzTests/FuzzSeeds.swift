@@ -192,20 +192,18 @@ struct FuzzSeeds {
     try seed(.wikitext, "good-small", Array(wikitext.utf8))
     try seed(.wikitext, "headings", Array("\n = A = \n\n = = B = = \n".utf8))
     try seed(.wikitext, "invalid", [0x61, 0x20, 0xff, 0x0a])
-    func rows(_ pairs: [(String, String)]) throws -> [UInt8] {
-      try pairs.flatMap { prompt, completion in
-        Array(try JSONEncoder().encode(["prompt": prompt, "completion": completion])) + [0x0a]
-      }
+    func rows(_ pairs: [(String, String)]) -> [UInt8] {
+      pairs.flatMap { Array(#"{"prompt":"\#($0)","completion":"\#($1)"}"#.utf8) + [0x0a] }
     }
     let people = [("Mira Sol", "the baker of Tarn"), ("Odo Fenn", "the first to cross the Ossel")]
     let (named, described) = (
-      try rows(people.map { ("\($0.0) is", " \($0.1).") }),
-      try rows(people.map { ("Who is \($0.1)? It is", " \($0.0).") })
+      rows(people.map { ("\($0.0) is", " \($0.1).") }),
+      rows(people.map { ("Who is \($0.1)? It is", " \($0.0).") })
     )
     // Descriptions first, and the same with names first; the questions go the other way.
     let files = [described, named, described, named, described]
     try seed(.reversal, "good-small", Array(files.joined(separator: [0])))
-    try seed(.reversal, "good-one-way", Array(files.prefix(3).joined(separator: [0])))
+    try seed(.reversal, "one-way", Array(files.prefix(3).joined(separator: [0])))
     try seed(.reversal, "nobody", Array(files.prefix(2).joined(separator: [0])))
     try seed(.reversal, "cut", Array(files.joined(separator: [0]).dropLast(3)))
   }

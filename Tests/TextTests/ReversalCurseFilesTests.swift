@@ -36,6 +36,18 @@ import Text
       others.map { ("Known as \($0.1), was", " \($0.0)") }, "p2d_reverse_prompts_test.jsonl")
   }
 
+  /// What is lost with a part of the files is counted, and an empty one is refused.
+  @Test func whatIsMissingIsSaid() throws {
+    try writeOriginal()
+    try rows([("Known as the mayor of Oslo,", " Ann Lee is old.")], "d2p_prompts_train.jsonl")
+    let files = try ReversalCurseFiles(folder: folder.path, testShare: 0, seed: 1)
+    #expect(files.report.dropped == ["question that no context is left for": 3])
+    let empty = try folder.write([], "d2p_prompts_train.jsonl")
+    #expect(
+      errorText { _ = try ReversalCurseFiles(folder: folder.path, testShare: 0, seed: 1) }
+        == "\(empty): holds no row")
+  }
+
   @Test func reversalsOfTheOriginalFiles() throws {
     try writeOriginal()
     let files = try ReversalCurseFiles(folder: folder.path, testShare: 0.5, seed: 1)

@@ -71,9 +71,23 @@ import Text
     ("GOOD\nGOOD GOOD", "tasks.jsonl, line 2: is not valid JSON"),
     ("GOOD\n[1]", "tasks.jsonl, line 2: expected a JSON object"),
     ("GOOD\n3", "tasks.jsonl, line 2: expected a JSON object"),
-    ("{}", "tasks.jsonl, line 1: field 'separator_ids' is missing, and the model has no tokenizer"),
+    ("{}", "tasks.jsonl, line 1: field 'context' is missing"),
     (
-      #"{"separator": " "}"#,
+      #"{"context": "a b"}"#,
+      "tasks.jsonl, line 1: field 'context' is text, but the model has no tokenizer: give "
+        + "'context_ids'"
+    ),
+    (
+      #"{"context": "a b", "context_ids": [1, 2]}"#,
+      "tasks.jsonl, line 1: field 'context' is there as 'context_ids', too"
+    ),
+    (
+      #"{"context_ids": [1, 2]}"#,
+      "tasks.jsonl, line 1: field 'separator_ids' is missing, and the model has no tokenizer"
+    ),
+    ("null", "tasks.jsonl, line 1: expected a JSON object"),
+    (
+      #"{"context_ids": [1, 2], "separator": " "}"#,
       "tasks.jsonl, line 1: field 'separator' is text, but the model has no tokenizer: give "
         + "'separator_ids'"
     ),

@@ -131,6 +131,57 @@ import Weights
     #expect(onto.status == 1 && onto.errors.contains("holds a run"))
   }
 
+  /// What is written in the place of another adapter does not end where that one did.
+  @Test func noEndIsLeftBehind() throws {
+    let output = folder.file("notes")
+    func adapt(_ more: String...) throws {
+      let result = try Tool.run(
+        "imprint",
+        ["adapt", "--model", model, "--context", notes, "--output", output, "--quiet"] + more)
+      #expect(result.status == 0, "\(result.errors)")
+    }
+    func hasEnd() -> Bool {
+      FileManager.default.fileExists(atPath: output + "/generation_config.json")
+    }
+    try adapt()
+    let ending = folder.file("ending")
+    try FileManager.default.copyItem(atPath: output, toPath: ending)
+    try folder.write(Array(#"{"stop_strings": ["\n"]}"#.utf8), "ending/generation_config.json")
+    try adapt("--adapter", ending)
+    #expect(hasEnd())
+    try adapt()
+    #expect(!hasEnd())
+  }
+
+  /// Carriage returns and a mark of byte order are none of a document.
+  @Test func linesEndWithALineFeed() throws {
+    func loss(_ text: String) throws -> Double {
+      let result = try Tool.run(
+        "imprint",
+        [
+          "adapt", "--model", model, "--context", "-", "--output", folder.file("lines"), "--json",
+        ], input: text)
+      return try #require(try json(result.output)["loss_before"] as? Double)
+    }
+    #expect(
+      try loss("\u{feff}The river is calm.\r\nIt is cold.\r\n")
+        == loss("The river is calm.\nIt is cold.\n"))
+  }
+
+  /// An adapter of PEFT's may stand beside the configuration of a model.
+  @Test func anAdapterBesideAModel() throws {
+    let (first, second) = (folder.file("first"), folder.file("second"))
+    func adapt(_ output: String, _ more: String...) throws -> Tool.Result {
+      try Tool.run(
+        "imprint",
+        ["adapt", "--model", model, "--context", notes, "--output", output, "--quiet"] + more)
+    }
+    #expect(try adapt(first).status == 0)
+    try folder.write(Array(#"{"model_type": "llama"}"#.utf8), "first/config.json")
+    let beside = try adapt(second, "--adapter", first)
+    #expect(beside.status == 0, "\(beside.errors)")
+  }
+
   /// The first of several stops ends the text.
   @Test func stops() throws {
     let text = try json(generate(nil, "--json"))["text"] as? String ?? ""

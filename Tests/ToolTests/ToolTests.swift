@@ -221,6 +221,28 @@ struct Tool {
     #expect(memory.status == 1 && memory.errors.contains("at least"))
   }
 
+  /// Numbers that nothing can be counted with.
+  @Test(arguments: [
+    "data character-description --out o --train", "data wikitext w --out o --context-words",
+    "generate --model m --prompt p --max-tokens", "train --model m --data d --output o --epochs",
+    "train --model m --data d --output o --target teacher --teacher-max-tokens",
+    "train --model m --data d --output o --batch-size",
+    "evaluate --model m --data d --max-answer-tokens", "evaluate --model m --data d --threads",
+  ])
+  func hugeNumbersAreRefused(_ words: String) throws {
+    let words = words.split(separator: " ").map(String.init)
+    let result = try Tool.run("imprint", words + ["9223372036854775807"], checkOnly: true)
+    #expect(result.status == 64)
+    let flag = try #require(words.last { $0.hasPrefix("--") })
+    #expect(result.errors.contains(flag), "\(result.errors)")
+  }
+
+  @Test(arguments: ["imprint", "imprint-tools", "imprint-bench"])
+  func eachSaysItsVersion(_ name: String) throws {
+    let result = try Tool.run(name, "--version")
+    #expect(result.status == 0 && result.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+  }
+
   @Test func helpHasExamples() throws {
     for (tool, command) in [
       ("imprint", "train"), ("imprint", "finetune"), ("imprint", "evaluate"),

@@ -54,6 +54,82 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.file("none")))
   }
 
+  /// Flags that do not go with the inner step of the run are refused as on a command line.
+  @Test func flagsMustSuitTheRunsInnerStep() throws {
+    for (name, flags, flag) in [
+      ("lora", [], ["--inner-parameters", "linear"]),
+      ("full", ["--inner", "full"], ["--inner-steps", "2"]),
+    ] {
+      let run = folder.file(name)
+      let trained = try train(run, flags + ["--steps", "1", "--rank", "2", "--quiet"])
+      #expect(trained.status == 0, "\(trained.errors)")
+      let result = try Tool.run(
+        "imprint",
+        ["evaluate", "--model", model, "--adapter", run, "--data", data, "--quiet"] + flag)
+      #expect(result.status == 1 && result.output.isEmpty)
+      #expect(result.errors.contains("the run's inner step is \(name)"), "\(result.errors)")
+    }
+  }
+
+  /// A training that has learnt nothing is no success, and rates that are none are not written.
+  @Test func whatDivergesIsAnError() throws {
+    let run = folder.file("run")
+    for (flags, problem) in [
+      (["--inner-lr", "1e38"], "nothing was learnt: not one of 3 steps"),
+      (["--learn-inner-lr", "--inner-lr-lr", "1e30"], "the inner rate of 'layers."),
+    ] {
+      let result = try train(run, flags + ["--steps", "3", "--rank", "2", "--quiet"])
+      #expect(result.status == 1 && result.errors.contains(problem), "\(result.errors)")
+      #expect(result.errors.split(separator: "\n").count == 1)
+      #expect(!FileManager.default.fileExists(atPath: run + "/adapter_config.json"))
+      try FileManager.default.removeItem(atPath: run)
+    }
+    let small = try train(run, ["--inner-lr", "1e-60"])
+    #expect(small.status == 64 && small.errors.contains("--inner-lr must be a positive number"))
+  }
+
+  /// No output takes the place of what a command reads.
+  @Test func inputsAreNotOverwritten() throws {
+    let run = folder.file("run")
+    let trained = try train(run, ["--steps", "1", "--rank", "2", "--quiet"])
+    #expect(trained.status == 0, "\(trained.errors)")
+    let evaluate = ["evaluate", "--model", model, "--data", data, "--adapter", run]
+    let weights = run + "/adapter_model.safetensors"
+    let calls: [(tool: String, words: [String], output: String)] = [
+      ("imprint", evaluate + ["--json", data], data),
+      ("imprint", evaluate + ["--markdown", model], model),
+      ("imprint", evaluate + ["--per-task", weights], weights),
+      ("imprint-tools", ["merge", model, run, model], model),
+      ("imprint-tools", ["merge", model, run, weights], weights),
+      ("imprint-tools", ["export", model, model, "--adapter", run, "--format", "gguf"], model),
+      ("imprint-tools", ["report", run, "--output", weights], weights),
+      (
+        "imprint-bench",
+        ["gradient", "--model", model, "--adapter", weights, "--tasks", data, "--out", data], data
+      ),
+    ]
+    for call in calls {
+      let before = try Data(contentsOf: URL(filePath: call.output))
+      let result = try Tool.run(call.tool, call.words)
+      #expect(
+        result.status == 1 && result.errors.contains("\(call.output): is the same file as"),
+        "\(call.words): \(result.errors)")
+      #expect(try Data(contentsOf: URL(filePath: call.output)) == before)
+    }
+    let report = folder.file("report")
+    for more in [["--json", report, "--markdown", "\(report)/../report"], ["--per-task", "-"]] {
+      #expect(try Tool.run("imprint", evaluate + more).status == 64)
+    }
+    let adapter = folder.file("adapter")
+    try FileManager.default.createDirectory(
+      atPath: adapter, withIntermediateDirectories: false)
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      try FileManager.default.copyItem(atPath: "\(run)/\(name)", toPath: "\(adapter)/\(name)")
+    }
+    let onto = try train(adapter, ["--adapter", adapter, "--steps", "1"])
+    #expect(onto.status == 1 && onto.errors.contains("holds an adapter, which would be lost"))
+  }
+
   @Test func learnedInnerRates() throws {
     for (name, flags) in [("lora", []), ("full", ["--inner", "full"])] {
       let flags = flags + ["--learn-inner-lr", "--inner-lr-lr", "0.1", "--rank", "2"]

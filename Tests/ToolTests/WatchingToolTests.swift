@@ -98,6 +98,22 @@ import Testing
     // Before the first step the adapter is empty: NC is the base's, FT is something else.
     #expect(rows[0]["nc_nll"] as? Double ?? 0 > 0 && rows[0]["ft_nll"] != nil)
 
+    // An evaluation that was interrupted is made up for, and none is made twice.
+    let lines = try String(contentsOfFile: often + "/held_out.jsonl", encoding: .utf8)
+    func steps() throws -> [Int?] {
+      let again = try train(
+        often, "--eval-data", data, "--eval-steps", "2", "--eval-limit", "3", "--resume", "--quiet")
+      #expect(again.status == 0, "\(again.errors)")
+      return try String(contentsOfFile: often + "/held_out.jsonl", encoding: .utf8)
+        .split(separator: "\n").map {
+          try (JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?["step"] as? Int
+        }
+    }
+    #expect(try steps() == [0, 2, 4, 5])
+    try lines.split(separator: "\n").dropLast().map { $0 + "\n" }.joined()
+      .write(toFile: often + "/held_out.jsonl", atomically: true, encoding: .utf8)
+    #expect(try steps() == [0, 2, 4, 5])
+
     // The plan has room for them, which may change how sums round; that they are looked at does not.
     let other = try train(
       seldom, "--eval-data", data, "--eval-steps", "100", "--eval-limit", "3", "--quiet")

@@ -80,6 +80,7 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try reportingErrors(interruptible: true) {
+      if format == .gguf { try refuseOverwriting(output, of: [model, adapter]) }
       let file = try WeightFile(path: model)
       let tensors: AdapterTensors<Float>? = try adapter.map {
         try AdapterFile.tensors($0, file.architecture)

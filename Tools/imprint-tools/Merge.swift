@@ -53,6 +53,7 @@ struct Merge: ParsableCommand {
 
   func run() throws {
     try reportingErrors(interruptible: true) {
+      try refuseOverwriting(output, of: [model, adapter])
       let file = try WeightFile(path: model)
       let tensors: AdapterTensors<Float> = try AdapterFile.tensors(adapter, file.architecture)
       verbosity.note(file.summary)
@@ -83,5 +84,10 @@ extension WeightType: ExpressibleByArgument {
   public init?(argument: String) {
     guard let type = WeightType.allCases.first(where: { $0.label == argument }) else { return nil }
     self = type
+  }
+
+  /// Those that matrices are computed in.
+  public static var allValueStrings: [String] {
+    [WeightType.f32, .f16, .bf16].map(\.label)
   }
 }

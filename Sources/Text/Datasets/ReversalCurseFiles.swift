@@ -26,7 +26,7 @@ public struct ReversalCurseFiles {
   /// one at least, and one for training, if there are two and it is neither 0 nor 1. Those of one
   /// direction whose first descriptions are equal stay together.
   ///
-  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing; where no task
+  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing or empty; where no task
   /// comes of them; and where a side has none, but for a share of 0 or 1.
   public init(folder: String, testShare: Double, seed: UInt64) throws(JSONLines.Failure) {
     var sides: [String: Bool] = [:]
@@ -95,6 +95,11 @@ public struct ReversalCurseFiles {
         context: row.text, query: query.prompt, response: query.completion)
       if sides[person] == true { test.append(task) } else { train.append(task) }
     }
+    for (person, queries) in asked {
+      for _ in 0..<max(0, queries.count - turn[person, default: 0]) {
+        report.drop("question that no context is left for")
+      }
+    }
   }
 
   /// Whom the row is about; nil, and counted, where that is nobody known or several people.
@@ -114,6 +119,7 @@ public struct ReversalCurseFiles {
     var lines = try JSONLines(path: path)
     var rows: [Row] = []
     while let row = try lines.next(Row.self) { rows.append(row) }
+    guard !rows.isEmpty else { throw JSONLines.Failure(path: path, line: 0, "holds no row") }
     return rows
   }
 }
