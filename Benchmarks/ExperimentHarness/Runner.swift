@@ -78,7 +78,7 @@ public final class Runner {
   /// Throws ``ExperimentError`` where a command line is wrong.
   public func describe() throws -> String {
     learn()
-    try refuseWrongCalls(plan.parts)
+    try refuseWrongCalls(left)
     var lines: [String] = []
     for (place, part) in plan.parts.enumerated() {
       lines.append("[\(place + 1)/\(plan.parts.count)] \(part.title)  (\(part.id))")
@@ -98,6 +98,14 @@ public final class Runner {
     case .new:
       if let missing = missingInput(part) { return "cannot be made: \(missing) cannot be read" }
       return "expected time: " + Estimates.text(estimates.guess(part, folder(part)))
+    }
+  }
+
+  /// What is not made yet.
+  private var left: [Part] {
+    plan.parts.filter { part in
+      if case .done = state(part) { return false }
+      return true
     }
   }
 
@@ -148,10 +156,7 @@ public final class Runner {
     try refuseChanged()
     Interruption.watch()
     learn()
-    let left = plan.parts.filter { part in
-      if case .done = state(part) { return false }
-      return true
-    }
+    let left = self.left
     try refuseMissing(left)
     try refuseWrongCalls(left)
     say("\(plan.experiment.title): \(plan.parts.count) parts in \(plan.output)")
@@ -215,7 +220,9 @@ public final class Runner {
   private func refuseWrongCalls(_ left: [Part]) throws {
     for part in left {
       for words in part.commands where words[0] != "cat" {
-        if let problem = try children.problem(words) {
+        let problem = try children.problem(words)
+        if Interruption.received != nil { return }
+        if let problem {
           throw ExperimentError("\(part.id): \(problem) (\(shown(words)))")
         }
       }

@@ -46,8 +46,7 @@ struct GradientServer: ParsableCommand {
   @Option(help: "Scored rows whose logits are in memory at once.")
   var logitRows = 64
 
-  @Option(help: "Threads (default: all processors).")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   func run() throws {
     try reportingErrors {
@@ -59,7 +58,7 @@ struct GradientServer: ParsableCommand {
         adapter: try AdapterFile(path: adapter, scale: scale),
         configuration: MetaConfiguration(
           inner: inner, innerParameters: innerParameters, innerLearningRate: innerLr),
-        keep: keep, logitRows: logitRows, workers: Workers(count: threads))
+        keep: keep, logitRows: logitRows, workers: Workers(count: threads.count))
       say("{\"ready\":true,\"threads\":\(repeated.threads)}")
       while let line = readLine() {
         if line == "step" {

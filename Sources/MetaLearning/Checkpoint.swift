@@ -30,7 +30,7 @@ public struct Checkpoint: Sendable {
     _ tensors: [(name: String, values: Matrix<Float>)], numbers: [String: Double],
     run: RunDescription, to path: String
   ) throws(WeightError) {
-    var metadata = ["format": format, "run": try run.json(path: path, pretty: false)]
+    var metadata = ["format": format, "run": try run.json(path: path)]
     for (name, value) in numbers { metadata["number." + name] = "\(value)" }
     for (name, values) in tensors where !Elementwise.isFinite(values) {
       throw WeightError(

@@ -114,7 +114,7 @@ public struct RunDescription: Codable, Sendable {
     self.threads = threads
   }
 
-  /// Reads what ``json(path:pretty:)`` gives. Throws ``WeightError`` naming the field.
+  /// Reads what ``json(path:)`` gives. Throws ``WeightError`` naming the field.
   static func read(json: Data, path: String) throws(WeightError) -> RunDescription {
     var problem = "is not the configuration of a run"
     do {
@@ -162,10 +162,9 @@ public struct RunDescription: Codable, Sendable {
   }
 
   /// The description as JSON with sorted keys.
-  func json(path: String, pretty: Bool) throws(WeightError) -> String {
+  func json(path: String) throws(WeightError) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       return String(decoding: try encoder.encode(self), as: UTF8.self)
     } catch {
@@ -177,10 +176,10 @@ public struct RunDescription: Codable, Sendable {
   ///
   /// Files may have moved: they are compared by their digests.
   public func differences(from other: RunDescription) throws(WeightError) -> [String] {
-    let old = try flattened()
-    var new = try other.flattened()
-    // Earlier versions wrote where the adapter was, and no digest of it.
+    var (old, new) = (try flattened(), try other.flattened())
     if startAdapter != nil, startAdapterFingerprint == nil {
+      // Of earlier versions, which wrote no digest: where the adapter was is all that is known.
+      (old["start_adapter"], new["start_adapter"]) = (startAdapter, other.startAdapter)
       new["start_adapter_fingerprint"] = nil
     }
     // In plain fine-tuning there is no inner step; its rate was another one before.
@@ -196,7 +195,7 @@ public struct RunDescription: Codable, Sendable {
 
   /// Fields by their path, as JSON.
   private func flattened() throws(WeightError) -> [String: String] {
-    let text = try json(path: "configuration", pretty: false)
+    let text = try json(path: "configuration")
     var fields: [String: String] = [:]
     func add(_ value: Any, _ path: String) {
       guard let object = value as? [String: Any] else {

@@ -139,6 +139,9 @@ public enum TaskFile {
         }
         return ids
       }
+      if row.separator != nil, row.separatorIds != nil {
+        throw refuse("field 'separator' is there as 'separator_ids', too")
+      }
       let context = try ids("context", row.context, row.contextIds, least: 2, starts: true)
       if row.separator != nil, row.separatorIds == nil, tokenizer == nil {
         throw refuse(

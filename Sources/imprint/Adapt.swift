@@ -64,6 +64,7 @@ struct Adapt: ParsableCommand {
     if let contextLength, contextLength < Self.leastLength {
       throw ValidationError("--context-length must be at least \(Self.leastLength).")
     }
+    if adapter == nil { _ = try method.configuration(nil) }
     if let rank, !(1...4096).contains(rank) {
       throw ValidationError("--rank must be 1 to 4096.")
     }

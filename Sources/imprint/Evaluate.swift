@@ -96,6 +96,7 @@ struct Evaluate: ParsableCommand {
     try requireCounts(
       ("--limit", limit), ("--lm-limit", lmLimit), ("--contexts-per-update", contextsPerUpdate))
     try requireCounts(("--max-answer-tokens", maxAnswerTokens), most: 1 << 20)
+    if adapter == nil { _ = try method.configuration(nil) }
     if lmLimit != nil { try refuse("--lm-limit", unless: lmData != nil, "--lm-data") }
     if maxAnswerTokens != nil, noAnswers {
       throw ValidationError("--max-answer-tokens does not go with --no-answers.")

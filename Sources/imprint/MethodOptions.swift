@@ -36,7 +36,7 @@ struct MethodOptions: ParsableArguments {
   /// The choices, with those of a run as defaults; without a run, the step is `fallback` where no flag
   /// says so.
   ///
-  /// Throws ``Problem`` where a flag does not go with the step of the run.
+  /// Throws where a flag does not go with the step: ``Problem`` where that is the run's.
   func configuration(
     _ base: MetaConfiguration?, fallback: InnerStep = .lora
   ) throws -> MetaConfiguration {
@@ -49,7 +49,7 @@ struct MethodOptions: ParsableArguments {
     }
     if let innerParameters {
       guard result.inner == .full else {
-        throw Problem("--inner-parameters goes with --inner full: the run's inner step is lora")
+        throw refusal("--inner-parameters goes with --inner full", base)
       }
       result.innerParameters = innerParameters
     }
@@ -59,11 +59,16 @@ struct MethodOptions: ParsableArguments {
     }
     if let innerSteps {
       guard innerSteps == 1 || result.inner == .lora else {
-        throw Problem("--inner-steps above 1 goes with --inner lora: the run's inner step is full")
+        throw refusal("--inner-steps above 1 goes with --inner lora", base)
       }
       result.innerSteps = innerSteps
     }
     return result
+  }
+
+  private func refusal(_ text: String, _ base: MetaConfiguration?) -> any Error {
+    base.map { Problem("\(text): the run's inner step is \($0.inner)") }
+      ?? ValidationError(text + ".")
   }
 }
 

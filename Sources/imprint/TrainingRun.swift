@@ -116,7 +116,9 @@ struct TrainingRun {
     let adapter = AdapterTensors<Float>(layout: layout, arena: Arena(), for: .adapter)
     try start.file.read(into: adapter)
     var digest = Digest()
-    digest.update(UnsafeRawBufferPointer(start: adapter.flat.pointer, count: 4 * layout.count))
+    withExtendedLifetime(adapter) {
+      digest.update(UnsafeRawBufferPointer(start: adapter.flat.pointer, count: 4 * layout.count))
+    }
     for (name, rate) in try start.rates?.run.innerRates().sorted(by: { $0.key < $1.key }) ?? [] {
       digest.update("\(name) \(rate)\n")
     }

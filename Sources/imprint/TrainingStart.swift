@@ -18,11 +18,11 @@ struct TrainingStart {
   /// Looks into the run folder. Refuses one that holds a run, without `--resume`.
   init(_ options: TrainingOptions) throws {
     folder = RunFolder(path: options.output)
+    if !folder.exists, AdapterFile.isFolder(folder.path), !options.dryRun {
+      throw Problem("\(folder.path): holds an adapter, which would be lost: use another --output")
+    }
     guard options.resume else {
       if folder.exists && !options.dryRun { throw Self.taken(folder) }
-      if AdapterFile.isFolder(folder.path) && !options.dryRun {
-        throw Problem("\(folder.path): holds an adapter, which would be lost: use another --output")
-      }
       (lock, checkpoint, old, threads) = (nil, nil, nil, options.threads.count)
       return
     }

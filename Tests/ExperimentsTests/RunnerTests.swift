@@ -310,7 +310,7 @@ import Testing
     var fields = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: done)))
         as? [String: Any])
-    #expect(fields["tasks"] as? Double == 60 && fields["anonymous_bytes"] == nil)
+    #expect(fields["tasks"] as? Double == 60)
     // 60 tasks are two minutes of the sloth.
     fields["seconds"] = 30
     try JSONSerialization.data(withJSONObject: fields).write(to: URL(filePath: done))

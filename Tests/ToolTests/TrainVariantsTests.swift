@@ -84,6 +84,10 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: run + "/adapter_config.json"))
       try FileManager.default.removeItem(atPath: run)
     }
+    for flag in [["--inner-steps", "2", "--inner", "full"], ["--inner-parameters", "linear"]] {
+      let result = try Tool.run("imprint", ["evaluate", "--model", model, "--data", data] + flag)
+      #expect(result.status == 64, "\(result.errors)")
+    }
     let small = try train(run, ["--inner-lr", "1e-60"])
     #expect(small.status == 64 && small.errors.contains("--inner-lr must be a positive number"))
   }
@@ -102,6 +106,7 @@ import Testing
       ("imprint-tools", ["merge", model, run, model], model),
       ("imprint-tools", ["merge", model, run, weights], weights),
       ("imprint-tools", ["export", model, model, "--adapter", run, "--format", "gguf"], model),
+      ("imprint-tools", ["export", model, run, "--adapter", run, "--format", "peft"], weights),
       ("imprint-tools", ["report", run, "--output", weights], weights),
       (
         "imprint-bench",
@@ -126,8 +131,15 @@ import Testing
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
       try FileManager.default.copyItem(atPath: "\(run)/\(name)", toPath: "\(adapter)/\(name)")
     }
-    let onto = try train(adapter, ["--adapter", adapter, "--steps", "1"])
-    #expect(onto.status == 1 && onto.errors.contains("holds an adapter, which would be lost"))
+    for more in [["--adapter", adapter], ["--resume"]] {
+      let onto = try train(adapter, ["--steps", "1"] + more)
+      #expect(onto.status == 1 && onto.errors.contains("holds an adapter, which would be lost"))
+    }
+    // What a run does not consist of may be written into its folder, again and again.
+    for _ in 0..<2 {
+      let again = try Tool.run("imprint", evaluate + ["--json", run + "/report.json", "--quiet"])
+      #expect(again.status == 0, "\(again.errors)")
+    }
   }
 
   @Test func learnedInnerRates() throws {

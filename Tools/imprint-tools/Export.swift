@@ -80,7 +80,8 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try reportingErrors(interruptible: true) {
-      if format == .gguf { try refuseOverwriting(output, of: [model, adapter]) }
+      let written = format == .peft ? output + "/adapter_model.safetensors" : output
+      if format != .safetensors { try refuseOverwriting(written, of: [model, adapter]) }
       let file = try WeightFile(path: model)
       let tensors: AdapterTensors<Float>? = try adapter.map {
         try AdapterFile.tensors($0, file.architecture)

@@ -46,8 +46,7 @@ struct Report: ParsableCommand {
         return
       }
       let path = output ?? folder + "/report.html"
-      // A page of earlier in the run's folder is replaced.
-      if !path.hasSuffix(".html") { try refuseOverwriting(path, of: evaluation + [folder]) }
+      try refuseOverwriting(path, of: evaluation + [folder])
       let file = try AtomicFile(path: path)
       try file.append(report.html)
       try file.commit()
