@@ -61,7 +61,7 @@ def label(cell):
     step, tasks = cell.split(", ", 1)
     name = {"LoRA": "LoRA inner", "full": "full inner"}.get(step, step)
     tasks = re.sub(r"^([\d,]+)(?=$|, )", r"\1 tasks", re.sub(r" \(.*\)", " tasks", tasks))
-    return f"{name}, {tasks}".replace(", open", ", open end")
+    return f"{name}, {tasks}".replace(", open", ", open end").replace("three seeds", "3 seeds")
 
 
 def place(share):
@@ -77,8 +77,8 @@ def legend(x, y):
     text(x + 408, y, "prompt before training")
     cross(x + 572, y - 4, SAID)
     text(x + 584, y, "greedily, where less")
-    diamond(x + 724, y - 4, PAPER)
-    text(x + 736, y, "the paper's share")
+    diamond(x + 738, y - 4, PAPER)
+    text(x + 750, y, "the paper's share")
 
 
 found = list(rows())
