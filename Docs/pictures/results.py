@@ -106,7 +106,7 @@ for data, cells in found:
     if paper:
         diamond(place(start + paper[0] * (prompt - start) / 100), y, PAPER)
     said = numbers(cells[6])
-    if said and abs(said[0] - trained[0]) > 1:
+    if said and said[0] < trained[0] - 1:
         cross(place(said[0]), y, SAID)
     error = trained[1] if len(trained) > 1 else 0
     line(place(trained[0] - error), y, place(trained[0] + error), y, TRAINED, 2.5)
