@@ -128,8 +128,7 @@ extension TrainingCase {
     let groups = (0..<batch).map { group($0, vocabulary: file.architecture.vocabSize) }
     let configuration = TrainingConfiguration(
       adapter: .init(rank: rank, alpha: 2 * Double(rank)),
-      meta: MetaConfiguration(
-        outer: outer, inner: inner),
+      meta: MetaConfiguration(outer: outer, inner: inner),
       // The loss is of no interest: parameters that hardly move keep the steps alike.
       schedule: LearningRateSchedule(
         peak: 1e-6, warmupSteps: 0, totalSteps: steps + warmUp, decay: .constant),

@@ -64,23 +64,14 @@ struct ChildProcess {
   ///
   /// Throws ``ExperimentError`` where it cannot be started.
   func run(_ words: [String], log: String) throws -> Outcome {
-    let process = Process()
-    process.executableURL = URL(filePath: executables + "/" + words[0])
-    process.arguments = Array(words.dropFirst())
-    process.standardInput = FileHandle.nullDevice
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      [Faults.parentVariable: "\(getpid())"], uniquingKeysWith: { $1 })
+    let process = process(words, [Faults.parentVariable: "\(getpid())"])
     let pipe = Pipe()
     process.standardOutput = pipe
     process.standardError = pipe
     guard let file = fopen(log, "a") else { throw ExperimentError("\(log): cannot be written") }
     defer { fclose(file) }
     fputs("$ \(Words.shell(words))\n", file)
-    do {
-      try process.run()
-    } catch {
-      throw ExperimentError("\(executables)/\(words[0]): cannot be started")
-    }
+    try start(process, words)
     Interruption.follow(process.processIdentifier)
     defer { Interruption.follow(0) }
     let peak = Peak(process.processIdentifier)
@@ -104,23 +95,32 @@ struct ChildProcess {
   ///
   /// Throws ``ExperimentError`` where it cannot be started.
   func problem(_ words: [String]) throws -> String? {
+    let process = process(words, [Program.checkOnly: "1"])
+    process.standardOutput = FileHandle.nullDevice
+    let errors = Pipe()
+    process.standardError = errors
+    try start(process, words)
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return process.terminationStatus == 0 ? nil : Self.reason(text)
+  }
+
+  /// The process of `words`, with `variables` in its environment and nothing on standard input.
+  private func process(_ words: [String], _ variables: [String: String]) -> Process {
     let process = Process()
     process.executableURL = URL(filePath: executables + "/" + words[0])
     process.arguments = Array(words.dropFirst())
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      [Program.checkOnly: "1"], uniquingKeysWith: { $1 })
-    let errors = Pipe()
-    process.standardError = errors
+    process.environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
+    return process
+  }
+
+  private func start(_ process: Process, _ words: [String]) throws {
     do {
       try process.run()
     } catch {
       throw ExperimentError("\(executables)/\(words[0]): cannot be started")
     }
-    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return process.terminationStatus == 0 ? nil : Self.reason(text)
   }
 
   /// What an executable says of why it has failed, in one line: the error of a wrong call stands above

@@ -91,8 +91,7 @@ struct Step: ParsableCommand {
       let suite = StepSuite(
         configuration: MetaConfiguration(
           outer: outer, inner: inner, innerParameters: innerParameters,
-          order: firstOrder ? .first : .second,
-          target: target, factorStorage: factorStorage),
+          order: firstOrder ? .first : .second, target: target, factorStorage: factorStorage),
         rank: rank, contextTokens: context, queryTokens: query, batch: batch,
         contextsPerUpdate: contextsPerUpdate, together: together,
         keep: keep, logitRows: logitRows, steps: steps)

@@ -92,12 +92,7 @@ struct Train: ParsableCommand {
     }
     try options.refuseFlags(of: adapter)
     if factorStorage != nil { try refuse("--factor-storage", unless: isFull, "--inner full") }
-    if method.innerParameters != nil {
-      try refuse("--inner-parameters", unless: isFull, "--inner full")
-    }
-    if (method.innerSteps ?? 1) > 1 {
-      try refuse("--inner-steps above 1", unless: !isFull, "--inner lora")
-    }
+    _ = try meta()
     if let innerLrLr {
       try refuse("--inner-lr-lr", unless: learnInnerLr, "--learn-inner-lr")
       try requirePositive("--inner-lr-lr", innerLrLr)
