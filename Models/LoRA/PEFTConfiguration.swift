@@ -122,10 +122,7 @@ struct PEFTConfiguration: Codable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
-      let data = try encoder.encode(file)
-      let output = try AtomicFile(path: path)
-      try output.append([UInt8](data))
-      try output.commit()
+      try AtomicFile.write([UInt8](try encoder.encode(file)), to: path)
     } catch let error as FileError {
       throw WeightError(path: path, error.problem)
     } catch {

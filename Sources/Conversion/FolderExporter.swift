@@ -167,9 +167,7 @@ public struct FolderExporter {
 
   private func write(_ bytes: [UInt8], to path: String) throws(WeightError) {
     do {
-      let file = try AtomicFile(path: path)
-      try file.append(bytes)
-      try file.commit()
+      try AtomicFile.write(bytes, to: path)
     } catch {
       throw WeightError(path: path, error.problem)
     }

@@ -121,9 +121,7 @@ public struct RunFolder: Sendable {
     guard let data = MappedFile.contents(path) else { return }
     let kept = data.split(separator: 0x0a).filter { Self.step($0) ?? .max <= step }
     do {
-      let file = try AtomicFile(path: path)
-      for line in kept { try file.append([UInt8](line) + [0x0a]) }
-      try file.commit()
+      try AtomicFile.write(kept.flatMap { [UInt8]($0) + [0x0a] }, to: path)
     } catch {
       throw WeightError(path: path, error.problem)
     }

@@ -26,8 +26,8 @@ public struct ReversalCurseFiles {
   /// one at least, and one for training, if there are two and it is neither 0 nor 1. Those of one
   /// direction whose first descriptions are equal stay together.
   ///
-  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing or empty; where no task
-  /// comes of them; and where a side has none, but for a share of 0 or 1.
+  /// Throws ``JSONLines/Failure`` naming file, line and field; where a file is missing or empty; where
+  /// no task comes of them; and where a side has none, but for a share of 0 or 1.
   public init(folder: String, testShare: Double, seed: UInt64) throws(JSONLines.Failure) {
     var sides: [String: Bool] = [:]
     for direction in ["d2p", "p2d"] {
